@@ -1,0 +1,72 @@
+//! No route but the open ones is reached without a valid token.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Json, Router,
+    extract::{Request, State},
+    http::{HeaderMap, header::AUTHORIZATION},
+    middleware::Next,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use serde_json::json;
+
+use super::{Correlation, PublicAddress, Refused};
+use crate::{
+    call::{CallError, Hub, Surface},
+    identity::Caller,
+};
+
+/// Lets a request with a valid token through, with its caller in the extensions.
+pub(super) async fn require(
+    State((hub, surface)): State<(Arc<Hub>, Surface)>,
+    Extension(correlation): Extension<Correlation>,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    match caller(&hub, request.headers(), surface, &correlation).await {
+        Ok(caller) => {
+            request.extensions_mut().insert(caller);
+            next.run(request).await
+        }
+        Err(error) => Refused(error).into_response(),
+    }
+}
+
+/// The caller that a request's token names.
+pub(super) async fn caller(
+    hub: &Hub,
+    headers: &HeaderMap,
+    surface: Surface,
+    correlation: &Correlation,
+) -> Result<Arc<Caller>, CallError> {
+    hub.authenticate(bearer(headers), surface, &correlation.0).await
+}
+
+/// The bearer token (RFC 6750 §2.1). Tokens in a query string or body are not looked at.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// Protected-resource metadata (RFC 9728), which tells MCP clients where to get a token. Only with a configured public
+/// URL: one taken from the `Host` header would be the caller's to choose.
+pub(super) fn metadata_routes(hub: &Arc<Hub>, address: &PublicAddress) -> Router<Arc<Hub>> {
+    let (Some(base), Some(issuer)) = (&address.base_url, hub.identity().authorization_server()) else {
+        return Router::new();
+    };
+    let document = |path: &str| {
+        let resource = base.join(path).map_or_else(|_| base.to_string(), |url| url.to_string());
+        json!({
+            "resource": resource.trim_end_matches('/'),
+            "authorization_servers": [issuer],
+            "bearer_methods_supported": ["header"],
+        })
+    };
+    let (root, mcp) = (document("/"), document("/mcp"));
+    Router::new()
+        .route("/.well-known/oauth-protected-resource", get(|| async { Json(root) }))
+        .route("/.well-known/oauth-protected-resource/mcp", get(|| async { Json(mcp) }))
+}

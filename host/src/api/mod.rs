@@ -1,0 +1,130 @@
+//! REST: the HTTP surface for programs, and everything about HTTP that MCP shares.
+
+mod access;
+mod correlation;
+mod health;
+mod openapi;
+mod problem;
+mod tools;
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    http::{Method, StatusCode, Uri},
+    middleware::{from_fn, from_fn_with_state},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use correlation::Correlation;
+pub use problem::{Problem, challenge};
+
+use crate::{
+    call::{CallError, Hub, InputFault, Surface, WireForm},
+    mcp,
+};
+
+/// The largest request body, in bytes (A4).
+pub const BODY_MAX: usize = 10 * 1024 * 1024;
+/// How long a request body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(20);
+/// How long calls under way may take to end when the hub stops.
+const GRACE: Duration = Duration::from_secs(35);
+
+/// What the HTTP surface is told about where it is reachable.
+#[derive(Debug, Clone, Default)]
+pub struct PublicAddress {
+    /// The URL that callers dial, such as `https://hub.example.org`; needed behind a proxy.
+    pub base_url: Option<url::Url>,
+}
+
+/// Every route of the hub.
+#[must_use]
+pub fn router(hub: &Arc<Hub>, address: &PublicAddress, end: &CancellationToken) -> Router {
+    let rest = Router::new()
+        .route("/providers/{provider}/{tool}", post(tools::call))
+        .route("/providers/{provider}/health", get(health::provider))
+        .route("/openapi.json", get(openapi::document))
+        .route_layer(from_fn_with_state((Arc::clone(hub), Surface::Rest), access::require));
+    let mcp = Router::new()
+        .merge(mcp::http::routes(hub, address, "/mcp", WireForm::Dotted, end))
+        .merge(mcp::http::routes(hub, address, "/mcp/flat", WireForm::Flat, end))
+        .route_layer(from_fn_with_state((Arc::clone(hub), Surface::Mcp), access::require));
+    let open = Router::new()
+        .route("/health", get(health::all))
+        .route("/livez", get(|| async { "alive\n" }))
+        .merge(access::metadata_routes(hub, address));
+    open.merge(rest)
+        .merge(mcp)
+        .fallback(not_found)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn(correlation::carry))
+        .with_state(Arc::clone(hub))
+}
+
+/// Serves until `end` is cancelled, then lets calls under way finish and waits until they are recorded.
+///
+/// # Errors
+/// When the listener breaks.
+pub async fn serve(hub: Arc<Hub>, listener: TcpListener, app: Router, end: CancellationToken) -> std::io::Result<()> {
+    use axum::serve::ListenerExt as _;
+    // Without this, small answers in several writes wait for the peer's delayed acknowledgement, some 40 ms.
+    let listener = listener.tap_io(|stream| {
+        let _ = stream.set_nodelay(true);
+    });
+    let ended = end.clone();
+    let server = axum::serve(listener, app).with_graceful_shutdown(async move { ended.cancelled().await });
+    let mut server = std::pin::pin!(server.into_future());
+    let served = tokio::select! {
+        served = &mut server => served,
+        () = async { end.cancelled().await; tokio::time::sleep(GRACE).await } => {
+            tracing::warn!("connections still open after {} s are closed", GRACE.as_secs());
+            Ok(())
+        }
+    };
+    hub.drain().await;
+    served
+}
+
+/// Reads a request's body within the limits on size and time.
+pub(crate) async fn read_body(body: axum::body::Body) -> Result<bytes::Bytes, InputFault> {
+    match tokio::time::timeout(BODY_TIME, axum::body::to_bytes(body, BODY_MAX)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if is_too_large(&error) => Err(InputFault::TooLarge(BODY_MAX)),
+        Ok(Err(_)) => Err(InputFault::Malformed("the body broke off".to_owned())),
+        Err(_) => Err(InputFault::Malformed(format!("the body took longer than {} s", BODY_TIME.as_secs()))),
+    }
+}
+
+fn is_too_large(error: &axum::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<http_body_util::LengthLimitError>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+async fn not_found(uri: Uri) -> Response {
+    let detail = format!("there is nothing at {}: see /openapi.json for what there is", uri.path());
+    Problem::new(StatusCode::NOT_FOUND, "not_found", "Not found", detail).into_response()
+}
+
+async fn wrong_method(method: Method, uri: Uri) -> Response {
+    let detail = format!("{} does not answer {method}: see /openapi.json", uri.path());
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed", detail).into_response()
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        problem::of(&self.0)
+    }
+}
+
+/// A refusal on its way to becoming an answer.
+pub(crate) struct Refused(pub(crate) CallError);

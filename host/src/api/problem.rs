@@ -1,0 +1,96 @@
+//! Errors as RFC 9457 `application/problem+json`, with a stable `code`.
+
+use axum::{
+    http::{
+        HeaderValue, StatusCode,
+        header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+    },
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+
+use crate::{
+    call::{CallError, Violation},
+    identity::IdentityError,
+};
+
+/// A problem document.
+#[derive(Debug, Serialize)]
+pub struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    code: &'static str,
+    detail: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Violation>,
+}
+
+impl Problem {
+    /// A problem with a stable `code`.
+    #[must_use]
+    pub fn new(status: StatusCode, code: &'static str, title: &'static str, detail: String) -> Self {
+        Self {
+            kind: format!("urn:bulkhead:problem:{code}"),
+            title,
+            status: status.as_u16(),
+            code,
+            detail,
+            errors: vec![],
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, axum::Json(self)).into_response();
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response
+    }
+}
+
+/// A call's error as an answer.
+pub(super) fn of(error: &CallError) -> Response {
+    // Every status in `CallError` is a valid one.
+    let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut problem = Problem::new(status, error.code(), title(error), error.to_string());
+    problem.errors = error.violations().to_vec();
+    let mut response = problem.into_response();
+    if let Some(after) = error.retry_after() {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(crate::call::whole_seconds(after).max(1)));
+    }
+    if let Some(challenge) = challenge(error) {
+        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
+    response
+}
+
+/// The challenge that goes with an error (RFC 6750 §3), if one does.
+#[must_use]
+pub fn challenge(error: &CallError) -> Option<&'static str> {
+    match error {
+        CallError::Unauthenticated(IdentityError::Missing) => Some(r#"Bearer realm="bulkhead""#),
+        CallError::Unauthenticated(IdentityError::KeysUnavailable) => None,
+        CallError::Unauthenticated(_) => Some(r#"Bearer realm="bulkhead", error="invalid_token""#),
+        CallError::Forbidden { .. } => Some(r#"Bearer realm="bulkhead", error="insufficient_scope""#),
+        _ => None,
+    }
+}
+
+fn title(error: &CallError) -> &'static str {
+    match error {
+        CallError::Unauthenticated(_) => "Not authenticated",
+        CallError::UnknownProvider(_) | CallError::UnknownItem { .. } => "Not found",
+        CallError::Unavailable { .. } => "Provider not available",
+        CallError::Forbidden { .. } => "Role too low",
+        CallError::RateLimited { .. } => "Rate limit reached",
+        CallError::Input(_) => "Input not accepted",
+        CallError::Run(_) => "Provider did not finish",
+        CallError::Provider(_) => "Provider answered with an error",
+        CallError::InvalidOutput(_) => "Provider's output not accepted",
+        CallError::NotRecorded(_) => "Not recorded",
+        CallError::Internal => "Internal error",
+    }
+}

@@ -1,0 +1,166 @@
+//! An event as it is recorded.
+
+use std::fmt::Write as _;
+
+use aws_lc_rs::digest;
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::identity::Role;
+
+/// Payloads and results longer than this, in bytes of JSON, are recorded as a digest and a preview.
+const DOCUMENT_MAX: usize = 64 * 1024;
+/// How much of a long document the preview shows, in characters.
+const PREVIEW: usize = 2048;
+/// The longest error text kept, in characters.
+const ERROR_MAX: usize = 4096;
+
+/// How an operation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It succeeded.
+    Ok,
+    /// Refused: identity, role, limit or policy.
+    Denied,
+    /// The caller's request was wrong.
+    Invalid,
+    /// The provider, its upstream or the sandbox failed.
+    Failed,
+    /// It did not finish in its time.
+    Timeout,
+    /// The caller went away.
+    Cancelled,
+    /// The hub ended in the middle of it.
+    Interrupted,
+}
+
+impl Outcome {
+    /// The outcome's name in the audit trail.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Denied => "denied",
+            Self::Invalid => "invalid",
+            Self::Failed => "failed",
+            Self::Timeout => "timeout",
+            Self::Cancelled => "cancelled",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// One operation that has ended.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// The call's id, UUIDv7.
+    pub id: Uuid,
+    /// When the call began.
+    pub created_at: DateTime<Utc>,
+    /// The provider asked for, if one was.
+    pub provider: Option<String>,
+    /// Tool, resource URI or prompt.
+    pub tool: Option<String>,
+    /// The authenticated user.
+    pub caller_id: Option<Uuid>,
+    /// The user's role.
+    pub caller_role: Option<Role>,
+    /// The user's team.
+    pub team: Option<String>,
+    /// The input, as JSON text within the cap; see [`excerpt`].
+    pub payload: Option<String>,
+    /// The output, likewise.
+    pub result: Option<String>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The stable code of the error.
+    pub error_code: Option<&'static str>,
+    /// The error for people.
+    pub error: Option<String>,
+    /// From arrival to the end of the run, in milliseconds.
+    pub duration_ms: u32,
+    /// Upstream hosts that were called, comma-separated.
+    pub hostname: Option<String>,
+    /// What was asked: `call_tool`, `read_resource`, `get_prompt`, `check_health`, `authenticate`.
+    pub operation: &'static str,
+    /// Where it came in: `rest`, `mcp`, `stdio`, `probe`.
+    pub surface: &'static str,
+    /// Ties log lines, events and answers together.
+    pub correlation_id: String,
+    /// The component that ran: SHA-256, hex.
+    pub revision: Option<String>,
+}
+
+/// A scan or write that is about to run.
+#[derive(Debug, Clone)]
+pub struct Intent {
+    /// The call's id, that of the event to come.
+    pub id: Uuid,
+    /// When the call began.
+    pub created_at: DateTime<Utc>,
+    /// The provider.
+    pub provider: String,
+    /// The tool.
+    pub tool: String,
+    /// The user.
+    pub caller_id: Option<Uuid>,
+    /// The user's role.
+    pub caller_role: Option<Role>,
+    /// The user's team.
+    pub team: Option<String>,
+    /// The input; see [`excerpt`].
+    pub payload: Option<String>,
+    /// Where it came in.
+    pub surface: &'static str,
+    /// Ties log lines, events and answers together.
+    pub correlation_id: String,
+}
+
+impl Event {
+    /// Cuts an error text to what is kept.
+    #[must_use]
+    pub fn error_text(text: &str) -> String {
+        text.chars().take(ERROR_MAX).collect()
+    }
+}
+
+/// A document for the record: itself if short, otherwise `{"truncated","bytes","sha256","preview"}`.
+#[must_use]
+pub fn excerpt(document: String) -> String {
+    if document.len() <= DOCUMENT_MAX {
+        return document;
+    }
+    let digest = digest::digest(&digest::SHA256, document.as_bytes());
+    let short: Value = json!({
+        "truncated": true,
+        "bytes": document.len(),
+        "sha256": hex(digest.as_ref()),
+        "preview": document.chars().take(PREVIEW).collect::<String>(),
+    });
+    short.to_string()
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_documents_keep_a_digest_and_a_preview() {
+        assert_eq!(excerpt("{}".to_owned()), "{}");
+        let long = format!("\"{}\"", "x".repeat(DOCUMENT_MAX));
+        let short: Value = serde_json::from_str(&excerpt(long.clone())).expect("JSON");
+        assert_eq!(short["bytes"], long.len());
+        assert_eq!(short["preview"].as_str().map(str::len), Some(PREVIEW));
+        assert_eq!(short["sha256"].as_str().map(str::len), Some(64));
+    }
+}

@@ -1,0 +1,17 @@
+//! What happened: every operation is one row of `ops.run_events`, durable before its answer leaves.
+//!
+//! This room owns the only writes to that table. One writer thread gathers the events that wait and commits them
+//! together; each call is released when its own event is on disk.
+
+mod chain;
+mod event;
+mod liveness;
+mod rows;
+mod verify;
+mod writer;
+
+pub use chain::AuditKey;
+pub(crate) use event::hex;
+pub use event::{Event, Intent, Outcome, excerpt};
+pub use verify::{Report, VerifyError, verify};
+pub use writer::{Audit, AuditError};

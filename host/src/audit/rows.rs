@@ -1,0 +1,184 @@
+//! The SQL of the audit trail and the one list of its columns.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use rusqlite::{
+    Connection, OptionalExtension, Transaction, params, params_from_iter,
+    types::{ToSql, ToSqlOutput, ValueRef},
+};
+use uuid::Uuid;
+
+use super::event::{Event, Intent, Outcome};
+
+/// The columns that the chain covers, in the order it covers them. `seq` and `hash` follow.
+pub(super) const COLUMNS: [&str; 19] = [
+    "id",
+    "provider",
+    "tool",
+    "caller_id",
+    "caller_role",
+    "payload",
+    "result",
+    "error",
+    "duration_ms",
+    "hostname",
+    "created_at",
+    "outcome",
+    "error_code",
+    "operation",
+    "surface",
+    "correlation_id",
+    "team",
+    "revision",
+    "writer",
+];
+
+const INSERT_EVENT: &str = "INSERT INTO ops.run_events (id, provider, tool, caller_id, caller_role, payload, result, \
+    error, duration_ms, hostname, created_at, outcome, error_code, operation, surface, correlation_id, team, revision, \
+    writer, seq, hash) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+
+const INSERT_INTENT: &str = "INSERT INTO ops.run_intents (id, provider, tool, caller_id, caller_role, payload, surface, \
+    correlation_id, team, created_at, writer) VALUES (?,?,?,?,?,?,?,?,?,?,?)";
+
+const INSERT_WRITER: &str = "INSERT INTO ops.audit_writers (writer, started_at, parent, parent_hash) VALUES (?,?,?,?)";
+
+/// A column's value, for hashing and for SQL.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Field<'a> {
+    Text(Option<&'a str>),
+    Integer(i64),
+    Bytes(Option<&'a [u8]>),
+}
+
+impl ToSql for Field<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match *self {
+            Field::Text(None) | Field::Bytes(None) => ValueRef::Null,
+            Field::Text(Some(text)) => ValueRef::Text(text.as_bytes()),
+            Field::Integer(value) => ValueRef::Integer(value),
+            Field::Bytes(Some(bytes)) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+/// The time format of the database.
+pub(super) fn timestamp(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// The texts that a row borrows.
+struct Texts {
+    id: String,
+    caller: Option<String>,
+    created_at: String,
+}
+
+fn fields<'a>(event: &'a Event, texts: &'a Texts, writer: &'a str) -> [Field<'a>; COLUMNS.len()] {
+    use Field::{Integer, Text};
+    [
+        Text(Some(&texts.id)),
+        Text(event.provider.as_deref()),
+        Text(event.tool.as_deref()),
+        Text(texts.caller.as_deref()),
+        Text(event.caller_role.map(crate::identity::Role::as_str)),
+        Text(event.payload.as_deref()),
+        Text(event.result.as_deref()),
+        Text(event.error.as_deref()),
+        Integer(i64::from(event.duration_ms)),
+        Text(event.hostname.as_deref()),
+        Text(Some(&texts.created_at)),
+        Text(Some(event.outcome.as_str())),
+        Text(event.error_code),
+        Text(Some(event.operation)),
+        Text(Some(event.surface)),
+        Text(Some(&event.correlation_id)),
+        Text(event.team.as_deref()),
+        Text(event.revision.as_deref()),
+        Text(Some(writer)),
+    ]
+}
+
+/// Inserts an event. `hash` makes the row's hash from its fields.
+pub(super) fn insert_event(
+    transaction: &Transaction<'_>,
+    event: &Event,
+    writer: &str,
+    seq: i64,
+    hash: impl FnOnce(&[Field<'_>]) -> Vec<u8>,
+) -> rusqlite::Result<Vec<u8>> {
+    let texts = Texts {
+        id: event.id.to_string(),
+        caller: event.caller_id.map(|id| id.to_string()),
+        created_at: timestamp(event.created_at),
+    };
+    let row = fields(event, &texts, writer);
+    let sequence = Field::Integer(seq);
+    let hash = hash(&[&row[..], &[sequence]].concat());
+    let all = row.into_iter().chain([sequence, Field::Bytes(Some(&hash))]);
+    transaction.prepare_cached(INSERT_EVENT)?.execute(params_from_iter(all))?;
+    Ok(hash)
+}
+
+/// Inserts an intent.
+pub(super) fn insert_intent(transaction: &Transaction<'_>, intent: &Intent, writer: &str) -> rusqlite::Result<()> {
+    transaction.prepare_cached(INSERT_INTENT)?.execute(params![
+        intent.id.to_string(),
+        intent.provider,
+        intent.tool,
+        intent.caller_id.map(|id| id.to_string()),
+        intent.caller_role.map(crate::identity::Role::as_str),
+        intent.payload,
+        intent.surface,
+        intent.correlation_id,
+        intent.team,
+        timestamp(intent.created_at),
+        writer,
+    ])?;
+    Ok(())
+}
+
+/// Registers a writer, tied to the newest row there is, and returns that row's hash.
+pub(super) fn insert_writer(transaction: &Transaction<'_>, writer: Uuid) -> rusqlite::Result<Option<Vec<u8>>> {
+    let newest: Option<(String, Vec<u8>)> = transaction
+        .query_row("SELECT id, hash FROM ops.run_events ORDER BY rowid DESC LIMIT 1", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    let (parent, hash) = newest.unzip();
+    transaction.execute(INSERT_WRITER, params![writer.to_string(), timestamp(Utc::now()), parent, hash])?;
+    Ok(hash)
+}
+
+/// Intents of `writer` that no event answers, as events that say so.
+pub(super) fn interrupted(connection: &Connection, writer: &str) -> rusqlite::Result<Vec<Event>> {
+    let mut statement = connection.prepare(
+        "SELECT id, provider, tool, caller_id, caller_role, payload, surface, correlation_id, team, created_at \
+         FROM ops.run_intents i WHERE writer = ?1 AND NOT EXISTS (SELECT 1 FROM ops.run_events e WHERE e.id = i.id)",
+    )?;
+    let rows = statement.query_map([writer], |row| {
+        let text = |index: usize| row.get::<_, Option<String>>(index);
+        let created = text(9)?.and_then(|at| DateTime::parse_from_rfc3339(&at).ok());
+        Ok(Event {
+            id: text(0)?.and_then(|id| id.parse().ok()).unwrap_or_else(Uuid::now_v7),
+            provider: text(1)?,
+            tool: text(2)?,
+            caller_id: text(3)?.and_then(|id| id.parse().ok()),
+            caller_role: text(4)?.as_deref().and_then(crate::identity::Role::from_name),
+            payload: text(5)?,
+            surface: if text(6)?.as_deref() == Some("rest") { "rest" } else { "mcp" },
+            correlation_id: text(7)?.unwrap_or_else(|| Uuid::now_v7().to_string()),
+            team: text(8)?,
+            created_at: created.map_or_else(Utc::now, |at| at.with_timezone(&Utc)),
+            result: None,
+            outcome: Outcome::Interrupted,
+            error_code: Some("interrupted"),
+            error: Some(
+                "the hub ended while this operation ran: check at the upstream whether it took effect".to_owned(),
+            ),
+            duration_ms: 0,
+            hostname: None,
+            operation: "call_tool",
+            revision: None,
+        })
+    })?;
+    rows.collect()
+}

@@ -1,0 +1,243 @@
+//! Why a call came to nothing.
+//!
+//! One type for every surface: REST and MCP each turn it into their own form, with the same code and the same text. The
+//! text is for the caller: it says what to do next and never carries a secret, a path of the machine or a backtrace.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::ToolClass;
+use crate::{
+    audit::{AuditError, Outcome},
+    config::Quota,
+    identity::{IdentityError, Role},
+    sandbox::{CallFault, ErrorCode, RunError},
+};
+
+/// One field that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    /// Where: a JSON pointer (RFC 6901); empty for the whole document.
+    pub pointer: String,
+    /// What is wrong there, without repeating the value.
+    pub message: String,
+}
+
+/// What is wrong with an input.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InputFault {
+    /// Larger than the limit, in bytes.
+    #[error("the input is larger than {} MB: send less", .0 / 1_000_000)]
+    TooLarge(usize),
+    /// Not JSON, or not an object.
+    #[error("the input is not a JSON object: {0}")]
+    Malformed(String),
+    /// Does not match the schema.
+    #[error("the input does not match the schema: {}", listed(.0))]
+    Invalid(Vec<Violation>),
+}
+
+/// A provider's own error.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ProviderFault {
+    /// What sort of error.
+    pub code: &'static str,
+    /// The provider's words.
+    pub message: String,
+    /// When trying again makes sense.
+    pub retry_after: Option<Duration>,
+    /// The HTTP status that fits.
+    pub status: u16,
+}
+
+impl From<CallFault> for ProviderFault {
+    fn from(fault: CallFault) -> Self {
+        let (code, status) = match fault.code {
+            ErrorCode::InvalidInput => ("invalid_input", 400),
+            ErrorCode::NotFound => ("not_found", 404),
+            ErrorCode::Conflict => ("conflict", 409),
+            ErrorCode::UpstreamAuth => ("upstream_auth", 502),
+            ErrorCode::UpstreamRateLimited => ("upstream_rate_limited", 503),
+            ErrorCode::UpstreamFailed => ("upstream_failed", 502),
+            ErrorCode::UpstreamUnreachable => ("upstream_unreachable", 502),
+            ErrorCode::UpstreamTimeout => ("upstream_timeout", 504),
+            ErrorCode::Misconfigured => ("misconfigured", 503),
+            ErrorCode::Internal => ("provider_failed", 502),
+        };
+        Self { code, status, message: fault.message, retry_after: fault.retry_after_ms.map(Duration::from_millis) }
+    }
+}
+
+/// Why a call came to nothing.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CallError {
+    /// Nobody we know.
+    #[error(transparent)]
+    Unauthenticated(#[from] IdentityError),
+    /// No such provider.
+    #[error("there is no provider `{0:.64}`: GET /openapi.json or MCP tools/list shows what there is")]
+    UnknownProvider(String),
+    /// No such tool, resource or prompt.
+    #[error("`{provider}` has no {kind} `{name:.128}`: GET /openapi.json or the MCP lists show what there is")]
+    UnknownItem {
+        /// The provider.
+        provider: String,
+        /// `tool`, `resource` or `prompt`.
+        kind: &'static str,
+        /// What was asked for.
+        name: String,
+    },
+    /// The provider is disabled, could not be loaded, or is down.
+    #[error("`{provider}` is not available: {reason}")]
+    Unavailable {
+        /// The provider.
+        provider: String,
+        /// Why, and what mends it.
+        reason: String,
+    },
+    /// The caller's role is too low.
+    #[error("this needs the role {needed}; your token grants {}: ask an admin for it", granted(*.has))]
+    Forbidden {
+        /// The lowest role that may.
+        needed: Role,
+        /// The caller's.
+        has: Option<Role>,
+    },
+    /// The quota is used up.
+    #[error("the limit of {quota} for {} calls to `{provider}` is reached: try again in {} s", class.as_str(), whole_seconds(*retry_after))]
+    RateLimited {
+        /// The provider.
+        provider: String,
+        /// What is counted.
+        class: ToolClass,
+        /// The quota.
+        quota: Quota,
+        /// When a call fits again.
+        retry_after: Duration,
+    },
+    /// The input is wrong.
+    #[error(transparent)]
+    Input(#[from] InputFault),
+    /// The sandbox ended the run.
+    #[error("{0}")]
+    Run(#[from] RunError),
+    /// The provider answered with an error.
+    #[error(transparent)]
+    Provider(#[from] ProviderFault),
+    /// The provider's output is not what its schema promises.
+    #[error("the provider's output does not match its own schema (tell its author): {}", listed(.0))]
+    InvalidOutput(Vec<Violation>),
+    /// What happened could not be made durable, so it is not answered.
+    #[error(
+        "the operation could not be recorded, so its result is withheld: try again, and tell an admin if it stays so"
+    )]
+    NotRecorded(#[from] AuditError),
+    /// The line itself broke; its event tells no more.
+    #[error("the hub failed on this call: try again, and tell an admin if it stays so")]
+    Internal,
+}
+
+impl CallError {
+    /// The stable code of this error: the same in REST, MCP and the audit trail.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated(error) => error.code(),
+            Self::UnknownProvider(_) => "unknown_provider",
+            Self::UnknownItem { kind: "tool", .. } => "unknown_tool",
+            Self::UnknownItem { kind: "resource", .. } => "unknown_resource",
+            Self::UnknownItem { .. } => "unknown_prompt",
+            Self::Unavailable { .. } => "provider_unavailable",
+            Self::Forbidden { .. } => "role_too_low",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::Input(InputFault::TooLarge(_)) => "input_too_large",
+            Self::Input(InputFault::Malformed(_)) => "input_malformed",
+            Self::Input(InputFault::Invalid(_)) => "input_invalid",
+            Self::Run(RunError::Timeout(_)) => "timeout",
+            Self::Run(RunError::Cancelled) => "cancelled",
+            Self::Run(RunError::Memory(_)) => "memory_limit",
+            Self::Run(RunError::Trap(_)) => "provider_crashed",
+            Self::Run(RunError::Busy(_)) => "provider_busy",
+            Self::Run(RunError::OutputTooLarge(_)) => "output_too_large",
+            Self::Provider(fault) => fault.code,
+            Self::InvalidOutput(_) => "output_invalid",
+            Self::NotRecorded(_) => "not_recorded",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// The HTTP status of this error.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Unauthenticated(IdentityError::KeysUnavailable) => 503,
+            Self::Unauthenticated(_) => 401,
+            Self::UnknownProvider(_) | Self::UnknownItem { .. } => 404,
+            Self::Unavailable { .. } | Self::Run(RunError::Busy(_)) | Self::NotRecorded(_) => 503,
+            Self::Forbidden { .. } => 403,
+            Self::RateLimited { .. } => 429,
+            Self::Input(InputFault::TooLarge(_)) => 413,
+            Self::Input(_) => 400,
+            Self::Run(RunError::Timeout(_)) => 504,
+            // Nobody reads it; the number is nginx's for "client closed request".
+            Self::Run(RunError::Cancelled) => 499,
+            Self::Run(_) | Self::InvalidOutput(_) => 502,
+            Self::Provider(fault) => fault.status,
+            Self::Internal => 500,
+        }
+    }
+
+    /// How the audit trail classes this error.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match self {
+            Self::Unauthenticated(_) | Self::Forbidden { .. } | Self::RateLimited { .. } => Outcome::Denied,
+            Self::UnknownProvider(_) | Self::UnknownItem { .. } | Self::Input(_) => Outcome::Invalid,
+            Self::Run(RunError::Timeout(_)) => Outcome::Timeout,
+            Self::Run(RunError::Cancelled) => Outcome::Cancelled,
+            Self::Provider(fault) if fault.code == "invalid_input" => Outcome::Invalid,
+            Self::Provider(fault) if fault.code == "upstream_timeout" => Outcome::Timeout,
+            _ => Outcome::Failed,
+        }
+    }
+
+    /// When trying again makes sense, if that is known.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after, .. } => Some(*retry_after),
+            Self::Provider(fault) => fault.retry_after,
+            Self::Run(RunError::Busy(_)) => Some(Duration::from_secs(1)),
+            Self::Unavailable { .. } => Some(crate::health::RECHECK_DOWN),
+            _ => None,
+        }
+    }
+
+    /// The fields that are wrong, where fields are.
+    #[must_use]
+    pub fn violations(&self) -> &[Violation] {
+        match self {
+            Self::Input(InputFault::Invalid(violations)) | Self::InvalidOutput(violations) => violations,
+            _ => &[],
+        }
+    }
+}
+
+/// A duration in whole seconds, rounded up: what `Retry-After` wants.
+pub(crate) fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
+}
+
+fn granted(role: Option<Role>) -> &'static str {
+    role.map_or("no ops_role", Role::as_str)
+}
+
+fn listed(violations: &[Violation]) -> String {
+    let each = violations.iter().map(|violation| match violation.pointer.as_str() {
+        "" => violation.message.clone(),
+        pointer => format!("{pointer}: {}", violation.message),
+    });
+    each.collect::<Vec<_>>().join("; ")
+}

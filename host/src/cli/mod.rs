@@ -1,0 +1,41 @@
+//! The `bulkhead` program.
+
+mod admin;
+mod options;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+
+pub use options::{Cli, Command};
+
+/// Runs the program and says how it went.
+#[must_use]
+pub fn main() -> ExitCode {
+    let matches = Cli::command().get_matches();
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    match run(cli) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("bulkhead: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let Cli { options, log, command } = cli;
+    crate::telemetry::start(log.log.as_deref(), log.log_format);
+    match command {
+        Command::Serve(serve) => serve::http(&options, serve),
+        Command::Mcp(mcp) => serve::stdio(&options, mcp),
+        Command::Token(token) => admin::token(&options, &token),
+        Command::Secrets { command } => admin::secrets(&options, command),
+        Command::Config { command } => admin::config(&options, command),
+        Command::Audit { command } => admin::audit(&options, &command),
+    }
+}

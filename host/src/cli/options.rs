@@ -1,0 +1,211 @@
+//! Flags, environment variables and commands.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+use uuid::Uuid;
+
+use crate::{config::SecretName, identity::Role, telemetry::LogFormat};
+
+/// One gateway for the ops tools that AI agents call. Every provider is a sandboxed WebAssembly component; every call is
+/// authenticated, authorized, limited, checked and recorded.
+#[derive(Debug, Parser)]
+#[command(name = "bulkhead", version, arg_required_else_help = true, max_term_width = 100)]
+pub struct Cli {
+    /// Where things are.
+    #[command(flatten)]
+    pub options: Options,
+    /// What is logged.
+    #[command(flatten)]
+    pub log: LogOptions,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Where things are.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// Folder for keys, vault and database; made if missing, readable by you alone
+    #[arg(long, global = true, env = "BULKHEAD_DATA", default_value = "data", value_name = "DIR")]
+    pub data: PathBuf,
+    /// The provider config
+    #[arg(long, global = true, env = "BULKHEAD_CONFIG", default_value = "provider-config.yaml", value_name = "FILE")]
+    pub config: PathBuf,
+    /// Where operations are recorded: `sqlite:FILE`; a file in the data folder unless given
+    #[arg(long, global = true, env = "BULKHEAD_DATABASE_URL", value_name = "URL")]
+    pub database_url: Option<String>,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, Args)]
+pub struct LogOptions {
+    /// Log filter, such as `info` or `bulkhead=debug`
+    #[arg(long, global = true, env = "BULKHEAD_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+    /// How log lines look
+    #[arg(long, global = true, env = "BULKHEAD_LOG_FORMAT", value_enum, default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+/// Whose tokens are accepted. Without these the hub accepts the tokens that `bulkhead token` makes, and no others.
+#[derive(Debug, Clone, Args)]
+pub struct IdentityOptions {
+    /// Key set of the identity provider, such as `https://<ref>.supabase.co/auth/v1/.well-known/jwks.json`
+    #[arg(long, env = "BULKHEAD_JWKS_URL", requires_all = ["issuer", "audience"], value_name = "URL")]
+    pub jwks_url: Option<String>,
+    /// The issuer that tokens must name
+    #[arg(long, env = "BULKHEAD_ISSUER", requires = "jwks_url", value_name = "URL")]
+    pub issuer: Option<String>,
+    /// The audience that tokens must name: this hub's URL, or `authenticated` for plain Supabase tokens
+    #[arg(long, env = "BULKHEAD_AUDIENCE", requires = "jwks_url", value_name = "AUDIENCE")]
+    pub audience: Option<String>,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve REST and MCP over HTTP
+    Serve(ServeOptions),
+    /// Serve MCP over stdin and stdout, for a client that starts programs
+    Mcp(McpOptions),
+    /// Make a token of the hub's own
+    Token(TokenOptions),
+    /// Set, list or remove secrets in the local vault
+    Secrets {
+        /// What to do with them.
+        #[command(subcommand)]
+        command: SecretsCommand,
+    },
+    /// Check the provider config, or print its JSON Schema
+    Config {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+    /// Check the audit trail
+    Audit {
+        /// What to do with it.
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
+}
+
+/// `bulkhead serve`.
+#[derive(Debug, Args)]
+pub struct ServeOptions {
+    /// Address to listen on
+    #[arg(long, env = "BULKHEAD_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
+    pub listen: SocketAddr,
+    /// The URL that callers dial, where it is not the address above
+    #[arg(long, env = "BULKHEAD_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<url::Url>,
+    /// Whose tokens are accepted.
+    #[command(flatten)]
+    pub identity: IdentityOptions,
+}
+
+/// `bulkhead mcp`.
+#[derive(Debug, Args)]
+pub struct McpOptions {
+    /// File with the token that says who calls; otherwise the environment variable BULKHEAD_TOKEN
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+    /// List tools as `provider__tool`, for clients that refuse dots
+    #[arg(long)]
+    pub flat: bool,
+    /// Whose tokens are accepted.
+    #[command(flatten)]
+    pub identity: IdentityOptions,
+}
+
+/// `bulkhead token`.
+#[derive(Debug, Args)]
+pub struct TokenOptions {
+    /// What it may do
+    #[arg(long, value_enum)]
+    pub role: Role,
+    /// Whom it names; a new user unless given
+    #[arg(long, value_name = "UUID")]
+    pub user: Option<Uuid>,
+    /// The team that its calls are attributed to
+    #[arg(long)]
+    pub team: Option<String>,
+    /// How long it is valid: `30m`, `1h`, `7d`
+    #[arg(long, default_value = "1h", value_parser = duration, value_name = "TIME")]
+    pub ttl: Duration,
+}
+
+/// `bulkhead secrets`.
+#[derive(Debug, Subcommand)]
+pub enum SecretsCommand {
+    /// Read a value from stdin and keep it sealed; a running hub uses it within seconds
+    Set {
+        /// The secret's name, such as `netdata_token`
+        name: SecretName,
+    },
+    /// List the names that have values
+    List,
+    /// Forget a value
+    Remove {
+        /// The secret's name
+        name: SecretName,
+    },
+}
+
+/// `bulkhead config`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Check the config and load every provider it enables
+    Check {
+        /// The file; that of `--config` unless given
+        file: Option<PathBuf>,
+    },
+    /// Print the JSON Schema of the config, for editors
+    Schema,
+}
+
+/// `bulkhead audit`.
+#[derive(Debug, Subcommand)]
+pub enum AuditCommand {
+    /// Walk the hash chain and say whether a row was changed or removed
+    Verify,
+}
+
+/// Parses `90s`, `30m`, `1h` or `7d`, at most 365 days.
+fn duration(text: &str) -> Result<Duration, String> {
+    let refused = || format!("`{text}` is not a time: write a number with s, m, h or d, such as `1h`");
+    let unit = text.chars().last().ok_or_else(refused)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86_400,
+        _ => return Err(refused()),
+    };
+    let number: u64 = text[..text.len() - 1].parse().map_err(|_| refused())?;
+    match number.checked_mul(seconds) {
+        Some(total @ 1..=31_536_000) => Ok(Duration::from_secs(total)),
+        _ => Err(format!("`{text}` is out of bounds: use 1s to 365d")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_have_units_and_bounds() {
+        assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("1h"), Ok(Duration::from_secs(3600)));
+        for wrong in ["", "h", "1", "1w", "-1h", "0s", "366d", "99999999999999999999d", "1.5h", "é"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! `provider-config.yaml`: the single source of truth for what providers exist and what they are granted.
+
+mod quota;
+mod read;
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub use quota::{ClassQuotas, Quota, QuotaError, RateLimits, RoleQuota};
+pub use read::{ConfigError, read, schema};
+
+use crate::{
+    call::{ProviderName, ToolName},
+    identity::Role,
+    outbound::HostRule,
+};
+
+/// The whole file.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(title = "Bulkhead provider-config.yaml")]
+pub struct Config {
+    /// The format of this file.
+    pub version: Version,
+    /// Every provider by its name: 1 to 32 of a-z, 0-9 and `-`, beginning with a letter.
+    #[schemars(with = "BTreeMap<String, ProviderConfig>")]
+    pub providers: BTreeMap<ProviderName, ProviderConfig>,
+}
+
+/// The format of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+pub enum Version {
+    /// The only one so far.
+    #[serde(rename = "1.0")]
+    V1,
+}
+
+/// One provider: what to run and what it is granted.
+#[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderConfig {
+    /// `false` takes the provider out of service.
+    #[serde(default = "enabled")]
+    pub enabled: bool,
+    /// The component, a `.wasm` file; relative to this file's folder.
+    pub component: PathBuf,
+    /// The provider's secret in the vault, with default grants: shorthand for an entry in `secrets`.
+    #[schemars(with = "Option<String>")]
+    pub vault_key: Option<SecretName>,
+    /// Further secrets, or other grants for them.
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, SecretGrant>")]
+    pub secrets: BTreeMap<SecretName, SecretGrant>,
+    /// Hosts it may reach: `[scheme://]host[:port]`, https unless an entry says http, `*.` for whole leading labels.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub allowed_hosts: Vec<HostEntry>,
+    /// Calls per role and class. What is left out has the defaults: viewer 100 reads/hour; operator 200 reads,
+    /// 50 scans and 50 writes/hour; admin unlimited.
+    #[serde(default)]
+    pub rate_limits: RateLimits,
+    /// Passed to the provider as they are. Never put a secret here.
+    #[serde(default)]
+    pub settings: Map<String, Value>,
+    /// Bounds of the sandbox.
+    #[serde(default)]
+    pub sandbox: SandboxLimits,
+    /// The tools that are exposed. One that is not listed is not reachable.
+    pub tools: Vec<ToolGrant>,
+}
+
+fn enabled() -> bool {
+    true
+}
+
+impl ProviderConfig {
+    /// Every secret granted to the provider.
+    pub fn granted_secrets(&self) -> impl Iterator<Item = (&SecretName, SecretGrant)> {
+        let shorthand = self.vault_key.iter().filter(|name| !self.secrets.contains_key(*name));
+        let shorthand = shorthand.map(|name| (name, SecretGrant::default()));
+        shorthand.chain(self.secrets.iter().map(|(name, grant)| (name, grant.clone())))
+    }
+}
+
+/// What a provider may do with a secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SecretGrant {
+    /// Where the value may be sent; all of `allowed_hosts` when left out.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub hosts: Option<Vec<HostEntry>>,
+    /// Lets the provider read the value itself, for secrets that must be parsed.
+    #[serde(default)]
+    pub reveal: bool,
+}
+
+/// A tool that is exposed, and to whom.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ToolGrant {
+    /// The tool's name in the component.
+    #[schemars(with = "String")]
+    pub name: ToolName,
+    /// The lowest role that may call it.
+    pub min_role: Role,
+    /// How long one call may take, in milliseconds: 100 to 30000.
+    #[serde(default)]
+    #[schemars(with = "Option<u32>", range(min = 100, max = 30000))]
+    pub timeout_ms: ToolTimeout,
+    /// The schema version that callers rely on; the component must say the same.
+    pub schema_version: String,
+}
+
+/// Bounds of one provider's sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct SandboxLimits {
+    /// Linear memory of one call, in MiB: 1 to 256.
+    #[schemars(range(min = 1, max = 256))]
+    pub memory_mib: MemoryMib,
+    /// Calls that may run at once: 1 to 128.
+    #[schemars(range(min = 1, max = 128))]
+    pub concurrent_calls: ConcurrentCalls,
+}
+
+impl Default for SandboxLimits {
+    fn default() -> Self {
+        Self { memory_mib: MemoryMib(64), concurrent_calls: ConcurrentCalls(32) }
+    }
+}
+
+/// Defines a number with bounds that are checked where it is parsed.
+macro_rules! bounded {
+    ($(#[$doc:meta])* $name:ident, $range:expr, $unit:literal) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+        #[serde(try_from = "u32")]
+        pub struct $name(u32);
+
+        impl $name {
+            /// The number.
+            #[must_use]
+            pub fn get(self) -> u32 {
+                self.0
+            }
+        }
+
+        impl TryFrom<u32> for $name {
+            type Error = String;
+            fn try_from(value: u32) -> Result<Self, String> {
+                let range = $range;
+                if range.contains(&value) {
+                    Ok(Self(value))
+                } else {
+                    Err(format!("{value} is out of bounds: use {} to {} {}", range.start(), range.end(), $unit))
+                }
+            }
+        }
+    };
+}
+
+bounded!(/// Linear memory of one call, in MiB.
+    MemoryMib, 1..=256, "MiB");
+bounded!(/// Calls of one provider that may run at once.
+    ConcurrentCalls, 1..=128, "calls");
+bounded!(/// A tool's time limit, in milliseconds.
+    ToolTimeout, 100..=30_000, "milliseconds");
+
+impl Default for ToolTimeout {
+    fn default() -> Self {
+        Self(5_000)
+    }
+}
+
+impl ToolTimeout {
+    /// The limit as a duration.
+    #[must_use]
+    pub fn duration(self) -> Duration {
+        Duration::from_millis(u64::from(self.0))
+    }
+}
+
+/// An entry of an allowlist, checked when it is parsed and kept as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct HostEntry(String);
+
+impl HostEntry {
+    /// The entry as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for HostEntry {
+    type Error = String;
+    fn try_from(raw: String) -> Result<Self, String> {
+        match raw.parse::<HostRule>() {
+            Ok(_) => Ok(Self(raw)),
+            Err(error) => Err(format!("`{raw}` cannot be allowed: {error}")),
+        }
+    }
+}
+
+/// A secret's name in the vault: 1 to 64 of `[a-z0-9_]`, beginning with a letter.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SecretName(String);
+
+impl SecretName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for SecretName {
+    type Error = String;
+    fn try_from(raw: String) -> Result<Self, String> {
+        let starts = raw.starts_with(|c: char| c.is_ascii_lowercase());
+        let made_of = raw.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'_'));
+        if starts && made_of && raw.len() <= 64 {
+            Ok(Self(raw))
+        } else {
+            Err("not a secret's name: use 1 to 64 of a-z, 0-9 and `_`, beginning with a letter".to_owned())
+        }
+    }
+}
+
+impl From<SecretName> for String {
+    fn from(name: SecretName) -> Self {
+        name.0
+    }
+}
+
+impl std::str::FromStr for SecretName {
+    type Err = String;
+    fn from_str(raw: &str) -> Result<Self, String> {
+        Self::try_from(raw.to_owned())
+    }
+}
+
+impl std::fmt::Display for SecretName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::borrow::Borrow<str> for SecretName {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}

@@ -1,0 +1,168 @@
+//! Keys of an identity provider (RFC 7517), fetched from the one URL in the configuration and never from a token.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use arc_swap::ArcSwapOption;
+use jsonwebtoken::{
+    Algorithm, DecodingKey, Validation,
+    jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse},
+};
+use tokio::sync::Mutex;
+
+use super::verify::{IdentityError, validation};
+use crate::outbound::{Allowlist, Gate, Limits, Method, OutboundRequest};
+
+/// Keys older than this are fetched again.
+const FRESH_FOR: Duration = Duration::from_secs(600);
+/// The shortest time between two fetches, so that made-up `kid`s cannot make the hub hammer its issuer.
+const COOL_DOWN: Duration = Duration::from_secs(30);
+/// A fetch takes at most this long.
+const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
+/// The largest key set read, in bytes.
+const SET_MAX: u64 = 256 * 1024;
+/// At most this many keys are kept.
+const KEYS_MAX: usize = 64;
+
+/// Where an identity provider's keys are and what its tokens say.
+#[derive(Debug, Clone)]
+pub struct IdpSettings {
+    /// The JWKS document, such as `https://<ref>.supabase.co/auth/v1/.well-known/jwks.json`.
+    pub jwks_url: String,
+    /// The `iss` that tokens must carry.
+    pub issuer: String,
+    /// The `aud` that tokens must carry.
+    pub audience: String,
+}
+
+/// Why the issuer's keys cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum JwksError {
+    /// The URL cannot be called.
+    #[error("the JWKS URL cannot be used: {0}")]
+    Url(String),
+    /// The fetch failed.
+    #[error("the JWKS could not be fetched: {0}")]
+    Fetch(String),
+    /// The answer holds no usable key.
+    #[error("the JWKS answer is not a key set with a usable signing key (ES256, ES384, RS256 or EdDSA)")]
+    NoKeys,
+}
+
+struct KeySet {
+    keys: HashMap<String, (Algorithm, DecodingKey)>,
+    fetched: Instant,
+}
+
+/// A cached key set that renews itself.
+pub struct JwksSource {
+    settings: IdpSettings,
+    gate: Gate,
+    current: ArcSwapOption<KeySet>,
+    /// When the last fetch began, successful or not. Its lock is held while fetching: one fetch at a time.
+    last_attempt: Mutex<Option<Instant>>,
+}
+
+impl fmt::Debug for JwksSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwksSource").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl JwksSource {
+    /// A source that fetches on first use.
+    ///
+    /// # Errors
+    /// When the URL is not one that can be called.
+    pub fn new(settings: IdpSettings) -> Result<Self, JwksError> {
+        let url = url::Url::parse(&settings.jwks_url).map_err(|error| JwksError::Url(error.to_string()))?;
+        let entry = url.origin().ascii_serialization();
+        let allowlist = Allowlist::from_entries([entry.as_str()])
+            .map_err(|errors| JwksError::Url(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
+        let limits = Limits { max_response_bytes: SET_MAX, ..Limits::default() };
+        let gate = Gate::new(allowlist, limits).map_err(|error| JwksError::Url(error.to_string()))?;
+        Ok(Self { settings, gate, current: ArcSwapOption::empty(), last_attempt: Mutex::new(None) })
+    }
+
+    pub(super) fn issuer(&self) -> &str {
+        &self.settings.issuer
+    }
+
+    /// The key for a token's `kid` and the checks that go with it.
+    pub(super) async fn key_for(
+        &self,
+        kid: Option<&str>,
+        algorithm: Algorithm,
+    ) -> Result<(DecodingKey, Validation), IdentityError> {
+        let kid = kid.ok_or(IdentityError::Malformed("its header has no kid"))?;
+        if !self.current.load().as_ref().is_some_and(|set| set.serves(kid)) {
+            self.renew(kid).await;
+        }
+        let set = self.current.load();
+        let set = set.as_ref().ok_or(IdentityError::KeysUnavailable)?;
+        let (of_key, key) = set.keys.get(kid).ok_or(IdentityError::Signature)?;
+        if *of_key != algorithm {
+            return Err(IdentityError::Algorithm("it is not the one of the issuer's key"));
+        }
+        Ok((key.clone(), validation(algorithm, &self.settings.issuer, &self.settings.audience)))
+    }
+
+    /// Fetches the key set unless somebody just did. A failure keeps the old keys.
+    async fn renew(&self, kid: &str) {
+        let mut last = self.last_attempt.lock().await;
+        let done_meanwhile = self.current.load().as_ref().is_some_and(|set| set.serves(kid));
+        if done_meanwhile || last.is_some_and(|at| at.elapsed() < COOL_DOWN) {
+            return;
+        }
+        *last = Some(Instant::now());
+        match self.fetch().await {
+            Ok(set) => self.current.store(Some(Arc::new(set))),
+            Err(error) => tracing::warn!(%error, "the issuer's keys were not renewed"),
+        }
+    }
+
+    async fn fetch(&self) -> Result<KeySet, JwksError> {
+        let request = OutboundRequest {
+            method: Method::Get,
+            url: self.settings.jwks_url.clone(),
+            headers: vec![("accept".to_owned(), "application/json".to_owned())],
+            body: None,
+            timeout: None,
+        };
+        let permitted = self.gate.permit(request).map_err(|error| JwksError::Fetch(error.to_string()))?;
+        let deadline = tokio::time::Instant::now() + FETCH_TIMEOUT;
+        let answer = self.gate.send(permitted, deadline).await.map_err(|error| JwksError::Fetch(error.to_string()))?;
+        if answer.status != 200 {
+            return Err(JwksError::Fetch(format!("status {}", answer.status)));
+        }
+        let set: JwkSet = serde_json::from_slice(&answer.body).map_err(|_| JwksError::NoKeys)?;
+        let keys: HashMap<_, _> = set.keys.iter().filter_map(signing_key).take(KEYS_MAX).collect();
+        if keys.is_empty() { Err(JwksError::NoKeys) } else { Ok(KeySet { keys, fetched: Instant::now() }) }
+    }
+}
+
+impl KeySet {
+    fn serves(&self, kid: &str) -> bool {
+        self.keys.contains_key(kid) && self.fetched.elapsed() < FRESH_FOR
+    }
+}
+
+/// The usable keys of a set: named, asymmetric, for signatures, with one algorithm each (RFC 8725 §3.1).
+fn signing_key(jwk: &Jwk) -> Option<(String, (Algorithm, DecodingKey))> {
+    let kid = jwk.common.key_id.clone()?;
+    if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
+        return None;
+    }
+    let algorithm = match jwk.common.key_algorithm? {
+        KeyAlgorithm::ES256 => Algorithm::ES256,
+        KeyAlgorithm::ES384 => Algorithm::ES384,
+        KeyAlgorithm::RS256 => Algorithm::RS256,
+        KeyAlgorithm::EdDSA => Algorithm::EdDSA,
+        _ => return None,
+    };
+    Some((kid, (algorithm, DecodingKey::from_jwk(jwk).ok()?)))
+}

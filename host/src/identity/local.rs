@@ -1,0 +1,115 @@
+//! The hub's own identity: an ES256 key pair in the data folder that `bulkhead token` signs with.
+
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use aws_lc_rs::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
+};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, encode, get_current_timestamp};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{Role, verify::validation};
+use crate::store::private_file;
+
+/// Issuer and audience of local tokens.
+const ISSUER: &str = "urn:bulkhead:local";
+const AUDIENCE: &str = "urn:bulkhead:hub";
+const KEY_FILE: &str = "identity.key";
+
+/// What went wrong with the local key.
+#[derive(Debug, thiserror::Error)]
+pub enum LocalKeysError {
+    /// The key file cannot be read or made.
+    #[error("cannot use the signing key {}: {source} (check the data folder's owner and permissions)", path.display())]
+    File {
+        /// The key file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The key file holds something else.
+    #[error("{} does not hold an ES256 key in PKCS#8: remove it, and the hub makes a new one (old tokens end)", .0.display())]
+    Damaged(PathBuf),
+    /// Signing failed.
+    #[error("the token could not be signed: {0}")]
+    Sign(#[from] jsonwebtoken::errors::Error),
+}
+
+/// A token to be made.
+#[derive(Debug, Clone)]
+pub struct MintRequest {
+    /// Whom the token names.
+    pub user: Uuid,
+    /// The role it grants.
+    pub role: Role,
+    /// The team that calls are attributed to.
+    pub team: Option<String>,
+    /// How long it is valid.
+    pub ttl: Duration,
+}
+
+/// The hub's own key pair.
+pub struct LocalKeys {
+    signing: EncodingKey,
+    verifying: DecodingKey,
+    validation: Validation,
+}
+
+impl fmt::Debug for LocalKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("LocalKeys")
+    }
+}
+
+impl LocalKeys {
+    /// Reads the key pair in `data`, or makes one there (mode 0600).
+    ///
+    /// # Errors
+    /// When the file cannot be read, made, or understood.
+    pub fn open(data: &Path) -> Result<Self, LocalKeysError> {
+        let path = data.join(KEY_FILE);
+        let der = private_file::read_or_create(&path, new_key)
+            .map_err(|source| LocalKeysError::File { path: path.clone(), source })?;
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der)
+            .map_err(|_| LocalKeysError::Damaged(path))?;
+        Ok(Self {
+            verifying: DecodingKey::from_ec_der(pair.public_key().as_ref()),
+            signing: EncodingKey::from_ec_der(&der),
+            validation: validation(Algorithm::ES256, ISSUER, AUDIENCE),
+        })
+    }
+
+    /// Signs a token.
+    ///
+    /// # Errors
+    /// When signing fails, which only a damaged key makes happen.
+    pub fn mint(&self, request: &MintRequest) -> Result<String, LocalKeysError> {
+        let now = get_current_timestamp();
+        let claims = json!({
+            "iss": ISSUER, "aud": AUDIENCE, "sub": request.user, "iat": now, "nbf": now,
+            "exp": now.saturating_add(request.ttl.as_secs()),
+            "app_metadata": { "ops_role": request.role, "team": request.team },
+        });
+        Ok(encode(&Header::new(Algorithm::ES256), &claims, &self.signing)?)
+    }
+
+    pub(super) fn decoding_key(&self) -> &DecodingKey {
+        &self.verifying
+    }
+
+    pub(super) fn validation(&self) -> &Validation {
+        &self.validation
+    }
+}
+
+fn new_key() -> io::Result<Vec<u8>> {
+    EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new())
+        .map(|document| document.as_ref().to_vec())
+        .map_err(|_| io::Error::other("the system's random source failed"))
+}

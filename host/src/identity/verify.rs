@@ -1,0 +1,163 @@
+//! Token verification (RFC 7519, RFC 8725): signature, algorithm, lifetime, issuer, audience, then the caller.
+
+use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header, errors::ErrorKind};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::{Caller, JwksSource, LocalKeys, Role};
+
+/// The longest token accepted, in bytes. Supabase's are about 1 KiB.
+const TOKEN_MAX: usize = 8 * 1024;
+/// The longest team name kept, in characters.
+const TEAM_MAX: usize = 64;
+/// Clock skew allowed on `exp` and `nbf`, in seconds.
+const LEEWAY_SECONDS: u64 = 5;
+
+/// Why a caller could not be authenticated. The text is safe to answer: it never repeats the token.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IdentityError {
+    /// No bearer token.
+    #[error("no bearer token: send `Authorization: Bearer <token>` (make one with `bulkhead token`)")]
+    Missing,
+    /// Not a token this hub can read.
+    #[error("the bearer token is malformed: {0}")]
+    Malformed(&'static str),
+    /// Signed with an algorithm that is not allowed here.
+    #[error("the token's signing algorithm is not accepted: {0}")]
+    Algorithm(&'static str),
+    /// No key for it, or the signature is wrong.
+    #[error("the token's signature does not verify with any key of this hub's issuer")]
+    Signature,
+    /// `exp` has passed.
+    #[error("the token has expired: get a new one (locally: `bulkhead token`)")]
+    Expired,
+    /// `nbf` is in the future.
+    #[error("the token is not valid yet: check the clocks of its issuer and this hub")]
+    NotYetValid,
+    /// `iss` is another.
+    #[error("the token's issuer is not the one this hub accepts")]
+    Issuer,
+    /// `aud` is another.
+    #[error("the token's audience is not this hub")]
+    Audience,
+    /// The issuer's keys cannot be had now.
+    #[error("the issuer's signing keys cannot be fetched at the moment: try again shortly")]
+    KeysUnavailable,
+}
+
+impl IdentityError {
+    /// The stable code of this refusal, for answers and the audit trail.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Missing => "token_missing",
+            Self::Malformed(_) => "token_malformed",
+            Self::Algorithm(_) => "token_algorithm",
+            Self::Signature => "token_signature",
+            Self::Expired => "token_expired",
+            Self::NotYetValid => "token_not_yet_valid",
+            Self::Issuer => "token_issuer",
+            Self::Audience => "token_audience",
+            Self::KeysUnavailable => "issuer_unavailable",
+        }
+    }
+}
+
+/// Verifies tokens against one source of keys.
+#[derive(Debug)]
+pub enum Identity {
+    /// The hub's own key pair.
+    Local(LocalKeys),
+    /// An identity provider's published keys.
+    Idp(JwksSource),
+}
+
+/// The claims that are read. Others are ignored.
+#[derive(Debug, Deserialize)]
+struct Claims {
+    sub: Uuid,
+    #[serde(default)]
+    app_metadata: AppMetadata,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct AppMetadata {
+    ops_role: Option<String>,
+    team: Option<String>,
+}
+
+impl Identity {
+    /// Verifies a bearer token and names its caller.
+    ///
+    /// # Errors
+    /// Every way a token can be wrong; see [`IdentityError`].
+    pub async fn verify(&self, token: &str) -> Result<Caller, IdentityError> {
+        if token.len() > TOKEN_MAX {
+            return Err(IdentityError::Malformed("longer than 8 KiB"));
+        }
+        let header = decode_header(token).map_err(|error| refusal(error.kind()))?;
+        let algorithm = asymmetric(&header)?;
+        match self {
+            Self::Local(keys) => verified(token, keys.decoding_key(), keys.validation()),
+            Self::Idp(source) => {
+                let (key, validation) = source.key_for(header.kid.as_deref(), algorithm).await?;
+                verified(token, &key, &validation)
+            }
+        }
+    }
+
+    /// The issuer that callers get tokens from, for RFC 9728 metadata; `None` when the hub issues its own.
+    #[must_use]
+    pub fn authorization_server(&self) -> Option<&str> {
+        match self {
+            Self::Local(_) => None,
+            Self::Idp(source) => Some(source.issuer()),
+        }
+    }
+}
+
+/// Symmetric algorithms are refused outright: accepting one beside public keys invites signing with a public key
+/// (RFC 8725 §2.1, §3.1). `alg: none` does not even parse as an algorithm.
+fn asymmetric(header: &Header) -> Result<Algorithm, IdentityError> {
+    match header.alg {
+        alg @ (Algorithm::ES256 | Algorithm::ES384 | Algorithm::RS256 | Algorithm::EdDSA) => Ok(alg),
+        _ => Err(IdentityError::Algorithm("use ES256, ES384, RS256 or EdDSA")),
+    }
+}
+
+fn verified(token: &str, key: &DecodingKey, validation: &Validation) -> Result<Caller, IdentityError> {
+    let claims = decode::<Claims>(token, key, validation).map_err(|error| refusal(error.kind()))?.claims;
+    let role = claims.app_metadata.ops_role.as_deref().and_then(Role::from_name);
+    let team = claims.app_metadata.team.map(|team| team.chars().take(TEAM_MAX).collect());
+    Ok(Caller { user: claims.sub, role, team })
+}
+
+/// What every validation shares; the caller adds issuer and audience, which are required.
+pub(super) fn validation(algorithm: Algorithm, issuer: &str, audience: &str) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    validation.leeway = LEEWAY_SECONDS;
+    validation.validate_nbf = true;
+    validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
+    validation.set_issuer(&[issuer]);
+    validation.set_audience(&[audience]);
+    validation
+}
+
+fn refusal(kind: &ErrorKind) -> IdentityError {
+    match kind {
+        ErrorKind::ExpiredSignature => IdentityError::Expired,
+        ErrorKind::ImmatureSignature => IdentityError::NotYetValid,
+        ErrorKind::InvalidIssuer => IdentityError::Issuer,
+        ErrorKind::InvalidAudience => IdentityError::Audience,
+        ErrorKind::InvalidAlgorithm => IdentityError::Algorithm("it is not the one of the issuer's key"),
+        ErrorKind::InvalidAlgorithmName | ErrorKind::UnsupportedAlgorithm => {
+            IdentityError::Algorithm("use ES256, ES384, RS256 or EdDSA")
+        }
+        ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidClaimFormat(_) => {
+            IdentityError::Malformed("it needs the claims sub (a UUID), exp, iss and aud")
+        }
+        ErrorKind::Json(_) => IdentityError::Malformed("its header or claims are not the expected JSON"),
+        ErrorKind::InvalidSignature => IdentityError::Signature,
+        _ => IdentityError::Malformed("it is not a signed JWT"),
+    }
+}

@@ -1,0 +1,21 @@
+//! Bulkhead: one gateway for the ops tools that AI agents call.
+//!
+//! Every operation, whatever surface it came in by, is one [`call::Call`] that walks one line: authenticate, look up,
+//! authorize, limit, validate, run in a fresh sandbox, validate, record, answer. Start reading at [`call`].
+#![forbid(unsafe_code)]
+
+pub mod api;
+pub mod audit;
+pub mod call;
+pub mod cli;
+pub mod config;
+pub mod health;
+pub mod identity;
+pub mod limits;
+pub mod mcp;
+pub mod outbound;
+pub mod registry;
+pub mod sandbox;
+pub mod store;
+pub mod telemetry;
+pub mod vault;

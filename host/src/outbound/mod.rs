@@ -1,0 +1,44 @@
+//! The outbound gate: the only HTTP client in the hub, and the only way from a provider to the network.
+//!
+//! Each provider revision owns one [`Gate`]. A request passes it in two steps, so that secrets can be put into header
+//! values in between, when the destination is already decided:
+//!
+//! 1. [`Gate::permit`] parses the URL once, holds it against the [`Allowlist`] and checks headers and sizes.
+//! 2. [`Gate::send`] resolves the name, refuses unless *every* address is public or named in the config, connects to
+//!    exactly those addresses and reads the answer, all within a deadline and a size cap.
+//!
+//! Invariants: no redirect is followed, no proxy is used, no cookie is kept, nothing is decompressed, and connections
+//! and TLS sessions are never shared between gates.
+
+mod address;
+mod allowlist;
+mod client;
+mod error;
+mod exchange;
+mod failure;
+mod gate;
+mod headers;
+mod host;
+mod limits;
+mod message;
+mod permitted;
+mod resolver;
+mod rule;
+mod target;
+
+#[cfg(test)]
+mod tests;
+
+pub use address::{is_public, why_not_public};
+pub use allowlist::{Allowlist, AllowlistError};
+pub use client::{RootCertificate, RootCertificateError};
+pub use error::OutboundError;
+pub use gate::{Gate, GateError, GateOptions};
+pub use headers::belongs_to_hub;
+pub use host::{Host, HostName, HostNameError};
+pub use limits::Limits;
+pub use message::{Method, OutboundRequest, OutboundResponse};
+pub use permitted::Permitted;
+pub use resolver::{Resolve, Resolving, SystemResolver};
+pub use rule::{HostRule, RuleError};
+pub use target::{Scheme, Target, TargetError};

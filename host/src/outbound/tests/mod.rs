@@ -1,0 +1,9 @@
+mod addresses;
+mod exchange;
+mod matcher;
+mod names;
+mod permit;
+mod rules;
+mod targets;
+mod tls;
+mod upstream;

@@ -1,0 +1,137 @@
+//! Loads one provider: read, compile, check, describe, hold against the config. Any error leaves everything as it was.
+
+use std::{
+    fs,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use aws_lc_rs::digest;
+
+use super::{Revision, offer::Offer};
+use crate::{
+    audit::hex,
+    call::{NameError, ProviderName, ToolName},
+    config::{HostEntry, ProviderConfig},
+    outbound::{Allowlist, AllowlistError, Gate, GateError, Limits},
+    sandbox::{Compiled, ContractError, RunError, Sandbox},
+    vault::Grants,
+};
+
+/// The largest component, in bytes. Python's are about 20 MB.
+const COMPONENT_MAX: u64 = 64 * 1024 * 1024;
+
+/// Why a provider was not loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The component's file cannot be read.
+    #[error("its component `{}` cannot be read: {source} (build it: `cargo xtask build`)", path.display())]
+    File {
+        /// The component as the config names it.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The component breaks the contract.
+    #[error("its component is refused: {0}")]
+    Contract(#[from] ContractError),
+    /// It could not describe itself.
+    #[error("its component cannot describe itself: {0}")]
+    Describe(#[from] RunError),
+    /// Its description is not acceptable.
+    #[error("its component is refused: {0}")]
+    Description(String),
+    /// A name is not acceptable.
+    #[error("its component is refused: {0}")]
+    Name(#[from] NameError),
+    /// A schema is not acceptable.
+    #[error("the {which} schema of `{tool}` is not usable: {reason}")]
+    Schema {
+        /// The tool.
+        tool: ToolName,
+        /// `input` or `output`.
+        which: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The config lists what the component lacks.
+    #[error("the config lists the tool `{tool}`, which the component does not have; it has: {has}")]
+    MissingTool {
+        /// The tool.
+        tool: ToolName,
+        /// What there is.
+        has: String,
+    },
+    /// Config and component disagree.
+    #[error(
+        "`{tool}`: the config says schema_version {config}, the component {component}: callers may rely on the former"
+    )]
+    SchemaVersion {
+        /// The tool.
+        tool: ToolName,
+        /// The config's.
+        config: String,
+        /// The component's.
+        component: String,
+    },
+    /// An allowlist entry is wrong.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Allowlist(Vec<AllowlistError>),
+    /// The outbound gate cannot be made.
+    #[error("its outbound gate cannot be made: {0}")]
+    Gate(#[from] GateError),
+    /// A task of the hub's own broke.
+    #[error("loading it was cut off: {0}")]
+    Interrupted(String),
+}
+
+/// A component's bytes and what identifies them.
+pub(super) struct ComponentFile {
+    pub(super) bytes: Vec<u8>,
+    pub(super) id: String,
+}
+
+/// Reads a component. Blocking.
+pub(super) fn read(folder: &Path, component: &Path) -> Result<ComponentFile, LoadError> {
+    let unreadable = |source| LoadError::File { path: component.to_owned(), source };
+    let mut bytes = Vec::new();
+    let file = fs::File::open(folder.join(component)).map_err(unreadable)?;
+    file.take(COMPONENT_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > COMPONENT_MAX {
+        return Err(unreadable(io::Error::other("larger than 64 MiB")));
+    }
+    let id = hex(digest::digest(&digest::SHA256, &bytes).as_ref());
+    Ok(ComponentFile { bytes, id })
+}
+
+/// Makes a revision of a component that has been read.
+pub(super) async fn revision(
+    sandbox: &Arc<Sandbox>,
+    name: &ProviderName,
+    config: &ProviderConfig,
+    file: ComponentFile,
+) -> Result<Revision, LoadError> {
+    let allowlist =
+        Allowlist::from_entries(config.allowed_hosts.iter().map(HostEntry::as_str)).map_err(LoadError::Allowlist)?;
+    let grants = Grants::of(config).map_err(LoadError::Allowlist)?;
+    let ComponentFile { bytes, id } = file;
+    let compiled = compile(sandbox, bytes, config).await?;
+    let offer = Offer::of(name, sandbox.describe(&compiled).await?, config)?;
+    Ok(Revision {
+        name: name.clone(),
+        id,
+        settings: serde_json::Value::Object(config.settings.clone()).to_string(),
+        config: config.clone(),
+        offer,
+        compiled,
+        outbound: Arc::new(Gate::new(allowlist, Limits::default())?),
+        grants: Arc::new(grants),
+    })
+}
+
+async fn compile(sandbox: &Arc<Sandbox>, bytes: Vec<u8>, config: &ProviderConfig) -> Result<Compiled, LoadError> {
+    let (sandbox, limits) = (Arc::clone(sandbox), config.sandbox);
+    let compiled = tokio::task::spawn_blocking(move || sandbox.compile(&bytes, limits)).await;
+    Ok(compiled.map_err(|error| LoadError::Interrupted(error.to_string()))??)
+}

@@ -1,0 +1,48 @@
+//! Holds a component against the contract before anything of it runs (G10).
+
+use wasmtime::{
+    Engine,
+    component::{Component, types::ComponentItem},
+};
+
+/// The interfaces that the hub grants, without their version: every 1.x is served.
+const GRANTED: [&str; 3] =
+    ["bulkhead:provider/outbound-http@1.", "bulkhead:provider/secrets@1.", "bulkhead:provider/events@1."];
+/// The interface that a provider exports.
+const REQUIRED: &str = "bulkhead:provider/provider@1.";
+/// Its functions.
+const FUNCTIONS: [&str; 5] = ["describe", "call-tool", "read-resource", "get-prompt", "check-health"];
+
+/// Why a component is not a provider. Every offence is named, not only the first.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ContractError {
+    /// Not a component at all.
+    #[error("not a WebAssembly component: {0} (a core module must be turned into one, see docs/provider-contract.md)")]
+    NotAComponent(String),
+    /// It imports what is not granted, lacks the export, or both.
+    #[error("it breaks the provider contract: {}", .0.join("; "))]
+    Offences(Vec<String>),
+    /// It has the right names with other types.
+    #[error("its interfaces do not match bulkhead:provider@1: {0} (rebuild it with the current SDK)")]
+    Types(String),
+}
+
+/// Checks imports and exports by name.
+pub(super) fn check(engine: &Engine, component: &Component) -> Result<(), ContractError> {
+    let ty = component.component_type();
+    let mut offences: Vec<String> = ty
+        .imports(engine)
+        .filter(|(name, _)| !GRANTED.iter().any(|granted| name.starts_with(granted)))
+        .map(|(name, _)| format!("it imports `{name}`, which the hub does not grant"))
+        .collect();
+    let provider = ty.exports(engine).find(|(name, _)| name.starts_with(REQUIRED));
+    match provider.map(|(_, item)| item.ty) {
+        Some(ComponentItem::ComponentInstance(instance)) => {
+            let exported: Vec<_> = instance.exports(engine).map(|(name, _)| name.to_owned()).collect();
+            let missing = FUNCTIONS.iter().filter(|function| !exported.iter().any(|name| name == *function));
+            offences.extend(missing.map(|function| format!("its provider interface lacks `{function}`")));
+        }
+        _ => offences.push("it does not export `bulkhead:provider/provider@1`".to_owned()),
+    }
+    if offences.is_empty() { Ok(()) } else { Err(ContractError::Offences(offences)) }
+}

@@ -1,0 +1,22 @@
+//! Runs providers: a fresh WebAssembly instance per call, bounded in time and memory, with three gates and nothing else.
+
+mod bindings;
+mod component;
+mod contract;
+mod engine;
+mod error;
+mod gates;
+mod guest;
+mod memory;
+mod run;
+
+pub use bindings::{
+    CallContext, CallFault, Content, Description, ErrorCode, HealthStatus, PromptMessage, PromptRole, ProviderHealth,
+    ResourceBody, ResourceContent, ToolDescription, ToolOutput, WasmToolClass,
+};
+pub use component::Compiled;
+pub use contract::ContractError;
+pub use engine::{Sandbox, SandboxError};
+pub use error::RunError;
+pub use guest::{Emitted, GateSet, Traces};
+pub use run::Run;

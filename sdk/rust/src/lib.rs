@@ -1,0 +1,138 @@
+//! Write a Bulkhead provider: typed tools, resources and prompts behind one export line.
+//!
+//! ```
+//! use bulkhead_sdk::prelude::*;
+//!
+//! #[derive(Deserialize, JsonSchema)]
+//! struct EchoInput {
+//!     /// What to say back.
+//!     message: String,
+//! }
+//!
+//! #[derive(Serialize, JsonSchema)]
+//! struct EchoOutput {
+//!     message: String,
+//! }
+//!
+//! fn echo(_cx: &Context, input: EchoInput) -> Result<EchoOutput, CallError> {
+//!     Ok(EchoOutput { message: input.message })
+//! }
+//!
+//! pub fn provider() -> Provider {
+//!     Provider::new("Says things back.", env!("CARGO_PKG_VERSION"))
+//!         .tool(Tool::read("echo.v1", "1.0", echo).title("Echo").description("Returns the message unchanged."))
+//! }
+//!
+//! bulkhead_sdk::export!(provider);
+//! # fn main() {}
+//! ```
+//!
+//! Everything that a provider does to the outside world goes through [`Context`], and [`testing`] puts a scripted gate
+//! behind it, so the same code runs natively in `cargo test` and sandboxed in the hub.
+
+#![deny(unsafe_code)] // not `forbid`: the generated `bindings` need it
+#![warn(missing_docs, clippy::pedantic)]
+
+/// The README's provider compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
+#[doc(hidden)]
+pub mod bindings;
+mod context;
+mod contract;
+mod dispatch;
+mod error;
+mod gate;
+mod health;
+pub mod http;
+#[doc(hidden)]
+pub mod hub;
+mod json;
+mod prompt;
+mod provider;
+mod resource;
+mod schema;
+mod template;
+pub mod testing;
+mod tool;
+
+pub use context::Context;
+pub use contract::{
+    Annotations, Blob, Content, Description, ErrorCode, EventError, HealthStatus, HttpError, HttpRequest, HttpResponse,
+    Level, Method, PromptArgument, PromptDescription, PromptMessage, PromptRole, ResourceBody, ResourceContent,
+    ResourceDescription, SecretError, ToolClass, ToolDescription, ToolOutput,
+};
+pub use error::CallError;
+pub use gate::Gate;
+pub use health::Health;
+pub use prompt::{Arguments, Messages, Prompt};
+pub use provider::Provider;
+pub use resource::Resource;
+pub use template::Variables;
+pub use tool::{Answer, IntoAnswer, NoInput, Tool};
+
+/// The serde that the derive macros of [`prelude`] expand to, so that an author need not depend on it separately.
+pub use {schemars, serde, serde_json};
+
+/// What nearly every provider needs: `use bulkhead_sdk::prelude::*;`.
+pub mod prelude {
+    pub use crate::http::{Failure, Response};
+    pub use crate::{
+        Answer, Arguments, CallError, Content, Context, ErrorCode, Health, Method, NoInput, Prompt, Provider, Resource,
+        Tool, Variables,
+    };
+    pub use schemars::{self, JsonSchema};
+    pub use serde::{Deserialize, Serialize};
+    pub use serde_json::json;
+}
+
+/// Exports a provider from its crate: `bulkhead_sdk::export!(provider);`, where `provider` is a `fn() -> Provider`.
+///
+/// The hub runs every call in a fresh instance, so the function runs once per call: build the [`Provider`] there and do
+/// nothing else. Outside of WebAssembly the line only checks the type.
+#[macro_export]
+macro_rules! export {
+    ($provider:path) => {
+        const _: fn() -> $crate::Provider = $provider;
+
+        #[cfg(target_family = "wasm")]
+        const _: () = {
+            use $crate::bindings::exports::bulkhead::provider::provider as contract;
+
+            struct Component;
+
+            impl contract::Guest for Component {
+                fn describe() -> contract::Description {
+                    $crate::hub::describe($provider)
+                }
+                fn call_tool(
+                    context: contract::CallContext,
+                    name: String,
+                    input: String,
+                ) -> Result<contract::ToolOutput, contract::CallError> {
+                    $crate::hub::call_tool($provider, context, &name, &input)
+                }
+                fn read_resource(
+                    context: contract::CallContext,
+                    uri: String,
+                ) -> Result<Vec<contract::ResourceContent>, contract::CallError> {
+                    $crate::hub::read_resource($provider, context, &uri)
+                }
+                fn get_prompt(
+                    context: contract::CallContext,
+                    name: String,
+                    arguments: Vec<(String, String)>,
+                ) -> Result<Vec<contract::PromptMessage>, contract::CallError> {
+                    $crate::hub::get_prompt($provider, context, &name, arguments)
+                }
+                fn check_health(context: contract::CallContext) -> contract::Health {
+                    $crate::hub::check_health($provider, context)
+                }
+            }
+
+    $crate::bindings::export_component!(Component with_types_in $crate::bindings);
+        };
+    };
+}

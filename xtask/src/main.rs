@@ -1,0 +1,69 @@
+//! The project's own commands: each sets up what the machine lacks, then does its job.
+
+mod components;
+mod debian;
+mod host;
+mod process;
+mod run;
+mod test;
+mod tools;
+mod versions;
+mod wasm_toolchain;
+mod workspace;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+use crate::workspace::Workspace;
+
+const USAGE: &str = "\
+Usage: cargo xtask <command>
+
+  run [-- SERVE_ARGS]   build everything, start the hub in the foreground, print a token and a first call
+  test [-- TEST_ARGS]   build everything, install the test tools, run every test
+  build [NAME...]       providers (all, or those named) to components, then the hub
+  tools                 install only what the tests need: a Node, a Python environment, a Netdata Agent
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    dispatch(&args).unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn dispatch(args: &[String]) -> Result<ExitCode> {
+    let (command, rest) = args.split_first().map_or(("help", args), |(first, rest)| (first.as_str(), rest));
+    if command == run::GREETER {
+        return run::greet(rest).map(|()| ExitCode::SUCCESS);
+    }
+    let workspace = Workspace::find()?;
+    match command {
+        "run" => match run::run(&workspace, passed_on("run", rest)?)? {},
+        "test" => test::test(&workspace, passed_on("test", rest)?),
+        "build" => build(&workspace, rest).map(|()| ExitCode::SUCCESS),
+        "tools" => tools::ensure_all(&workspace)?.into_result().map(|()| ExitCode::SUCCESS),
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        unknown => bail!("there is no command `{unknown}`\n\n{USAGE}"),
+    }
+}
+
+fn build(workspace: &Workspace, names: &[String]) -> Result<()> {
+    components::build(workspace, names)?;
+    host::build(workspace)
+}
+
+/// What follows `--`. Anything before it would be dropped silently, so it is refused.
+fn passed_on<'a>(command: &str, args: &'a [String]) -> Result<&'a [String]> {
+    match args.split_first() {
+        None => Ok(&[]),
+        Some((dashes, rest)) if dashes == "--" => Ok(rest),
+        Some((first, _)) => Err(anyhow::anyhow!("`{command}` does not know `{first}`"))
+            .with_context(|| format!("put arguments to pass on behind two dashes: cargo xtask {command} -- {first}")),
+    }
+}

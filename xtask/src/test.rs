@@ -1,0 +1,78 @@
+//! `cargo xtask test`: every test there is, after setting up what it needs.
+
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::process::{self, minutes};
+use crate::workspace::{self, Workspace};
+use crate::{components, tools};
+
+/// The root workspace's tests come last and end with the runner's own summary; what failed before is said before them.
+pub fn test(workspace: &Workspace, runner_args: &[String]) -> Result<ExitCode> {
+    tools::ensure_all(workspace)?.warn();
+    components::build(workspace, &[])?;
+
+    let mut failed = Vec::new();
+    let parts = [
+        ("xtask", own(workspace)),
+        ("the providers", providers(workspace)),
+        ("the examples in the docs", docs(workspace)),
+    ];
+    for (part, mut command) in parts {
+        eprintln!("testing {part} ...");
+        if !process::show(&mut command, minutes(30))?.success() {
+            failed.push(part);
+        }
+    }
+    if !failed.is_empty() {
+        eprintln!("error: the tests of {} FAILED (see above); the others still run", failed.join(" and of "));
+    }
+
+    eprintln!("testing the hub ...");
+    let mut command = root(workspace);
+    command.args(runner_args).env("BULKHEAD_TEST_TOOLS", workspace.test_tools());
+    let status = process::show(&mut command, minutes(60)).context("the hub's tests")?;
+    Ok(if status.success() && failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// In the profile that `cargo xtask` has compiled already, and so not with the rest of the workspace.
+fn own(workspace: &Workspace) -> Command {
+    let mut command = workspace::cargo();
+    command.current_dir(&workspace.root).args(["test", "--quiet", "--profile", "xtask", "--package", "xtask"]);
+    command
+}
+
+/// Provider logic is tested natively, against the SDK's fake gate.
+fn providers(workspace: &Workspace) -> Command {
+    let mut command = workspace::cargo();
+    command.current_dir(workspace.providers()).env("CARGO_TARGET_DIR", workspace.providers_target());
+    command.args(["test", "--workspace"]);
+    command
+}
+
+/// nextest does not run them.
+fn docs(workspace: &Workspace) -> Command {
+    let mut command = workspace::cargo();
+    command.current_dir(&workspace.root).args(["test", "--workspace", "--exclude", "xtask", "--doc"]);
+    command
+}
+
+fn root(workspace: &Workspace) -> Command {
+    let mut command = workspace::cargo();
+    command.current_dir(&workspace.root);
+    if has_nextest() {
+        command.args(["nextest", "run", "--config-file", ".ci/nextest.toml"]);
+    } else {
+        command.arg("test");
+    }
+    command.args(["--workspace", "--exclude", "xtask"]);
+    command
+}
+
+fn has_nextest() -> bool {
+    let mut command = workspace::cargo();
+    command.args(["nextest", "--version"]);
+    process::capture(&mut command, Duration::from_secs(20)).is_ok()
+}

@@ -1,0 +1,19 @@
+//! Every version that this program installs, in one place.
+
+/// MCP Inspector, whose command line is one of the clients that the tests use (npm).
+pub const INSPECTOR: &str = "2.12.0";
+
+/// The oldest Node that the inspector runs on.
+pub const NODE_AT_LEAST: (u32, u32) = (22, 19);
+
+/// The Node to install where the machine's is older (npm).
+pub const NODE: &str = "22.23.3";
+
+/// The official MCP client library for Python (PyPI).
+pub const PYTHON_MCP: &str = "2.3.0";
+
+/// Debian's current Rust compiler with the sources of its standard library, and a linker for WebAssembly.
+pub const DEBIAN_WASM_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-19"];
+
+/// Debian's Netdata Agent.
+pub const DEBIAN_NETDATA: &str = "netdata-core";
