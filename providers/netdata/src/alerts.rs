@@ -59,8 +59,7 @@ enum Status {
     Critical,
     Warning,
     Clear,
-    /// Not evaluated, or evaluated to nothing.
-    Undefined,
+    Undefined, // not evaluated, or evaluated to nothing
 }
 
 impl Status {

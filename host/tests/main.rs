@@ -1,0 +1,5 @@
+//! The hub as a program, against real things: one module per room.
+
+mod support;
+
+mod rest;

@@ -1,0 +1,286 @@
+//! A hub of a test's own: the real program with a data folder, a config and a port that nobody else has.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use uuid::Uuid;
+
+/// How long anything that should happen soon may take on a busy machine.
+const SOON: Duration = Duration::from_secs(20);
+
+/// The roles as `bulkhead token --role` takes them.
+pub const VIEWER: &str = "ops_viewer";
+pub const OPERATOR: &str = "ops_operator";
+pub const ADMIN: &str = "ops_admin";
+
+/// A folder that goes when the test ends.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("bulkhead-test-{}", Uuid::new_v4()));
+        fs::create_dir_all(&path).expect("a temporary folder");
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A running hub.
+pub struct Hub {
+    pub url: String,
+    folder: Folder,
+    child: Option<Child>,
+    client: reqwest::Client,
+    arguments: Vec<String>,
+}
+
+/// An answer over HTTP.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: reqwest::header::HeaderMap,
+    pub text: String,
+}
+
+impl Reply {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
+    }
+}
+
+/// The built component of a provider.
+pub fn component(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../providers").join(format!("{name}.wasm"));
+    assert!(path.exists(), "{} is missing: run `cargo xtask build`", path.display());
+    path.canonicalize().expect("a path")
+}
+
+impl Hub {
+    /// Starts a hub with this `providers:` section, in which `{name.wasm}` stands for the path of a built component.
+    pub fn start(providers: &str) -> Self {
+        Self::start_with(providers, &[])
+    }
+
+    /// The same with further arguments to `serve`.
+    pub fn start_with(providers: &str, arguments: &[&str]) -> Self {
+        let mut hub = Self {
+            url: String::new(),
+            folder: Folder::new(),
+            child: None,
+            client: reqwest::Client::builder().no_proxy().build().expect("a client"),
+            arguments: arguments.iter().map(ToString::to_string).collect(),
+        };
+        hub.configure(providers);
+        hub.run();
+        hub
+    }
+
+    /// Starts the program again with the same folder.
+    pub fn run(&mut self) {
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.log_path()).expect("a log file");
+        let mut child = self
+            .program()
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(&self.arguments)
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("the hub starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+        let url = line.trim().strip_prefix("listening on ");
+        self.url = url.unwrap_or_else(|| panic!("the hub did not start: {}", self.log())).to_owned();
+        self.child = Some(child);
+    }
+
+    /// The program with this hub's data and config, for other commands.
+    pub fn program(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bulkhead"));
+        command.arg("--data").arg(self.data()).arg("--config").arg(self.config_path()).env_remove("BULKHEAD_TOKEN");
+        command
+    }
+
+    /// Runs a command of the program to its end and gives its output.
+    pub fn command(&self, arguments: &[&str]) -> String {
+        let output = self.program().args(arguments).output().expect("it runs");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text").trim().to_owned()
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn config_path(&self) -> PathBuf {
+        self.folder.path().join("provider-config.yaml")
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    /// All that the hub has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.log_path()).unwrap_or_default()
+    }
+
+    /// Writes the config: see [`Self::start`].
+    pub fn configure(&self, providers: &str) {
+        let mut text = format!("version: '1.0'\nproviders:\n{providers}");
+        while let Some((before, rest)) = text.split_once('{')
+            && let Some((name, after)) = rest.split_once(".wasm}")
+            && !name.contains(['{', '\n', ' '])
+        {
+            text = format!("{before}{}{after}", component(name).display());
+        }
+        fs::write(self.config_path(), text).expect("the config is written");
+    }
+
+    /// A token for a new user.
+    pub fn token(&self, role: &str) -> String {
+        self.command(&["token", "--role", role])
+    }
+
+    /// A token for this user.
+    pub fn token_for(&self, role: &str, user: Uuid) -> String {
+        self.command(&["token", "--role", role, "--user", &user.to_string()])
+    }
+
+    /// `POST /providers/{path}` with a token.
+    pub async fn call(&self, token: &str, path: &str, input: &Value) -> Reply {
+        self.post(&format!("/providers/{path}"), Some(token), input.to_string()).await
+    }
+
+    pub async fn post(&self, path: &str, token: Option<&str>, body: impl Into<reqwest::Body>) -> Reply {
+        let request = self.client.post(format!("{}{path}", self.url)).body(body);
+        Self::send(request.header("content-type", "application/json"), token).await
+    }
+
+    pub async fn get(&self, path: &str, token: Option<&str>) -> Reply {
+        Self::send(self.client.get(format!("{}{path}", self.url)), token).await
+    }
+
+    /// One JSON-RPC message to `/mcp`, in the legacy era.
+    pub async fn mcp(&self, token: &str, method: &str, params: &Value) -> Value {
+        let message = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let request = self.client.post(format!("{}/mcp", self.url)).body(message.to_string());
+        let request = request.header("content-type", "application/json");
+        Self::send(request.header("accept", "application/json, text/event-stream"), Some(token)).await.json()
+    }
+
+    pub async fn send(request: reqwest::RequestBuilder, token: Option<&str>) -> Reply {
+        let request = match token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Reply { status, headers, text: response.text().await.expect("a body") }
+    }
+
+    pub fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
+    /// The database, for reading.
+    pub fn database(&self) -> rusqlite::Connection {
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        rusqlite::Connection::open_with_flags(self.data().join("ops.db"), flags).expect("a database")
+    }
+
+    /// Every row of `run_events` but the monitor's, oldest first, as JSON objects.
+    pub fn events(&self) -> Vec<Value> {
+        let database = self.database();
+        let mut statement =
+            database.prepare("SELECT * FROM run_events WHERE surface <> 'probe' ORDER BY rowid").expect("a query");
+        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let rows = statement.query_map([], |row| {
+            let values = names.iter().enumerate().map(|(index, name)| {
+                let value = match row.get_ref(index)? {
+                    rusqlite::types::ValueRef::Integer(number) => number.into(),
+                    rusqlite::types::ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned().into(),
+                    _ => Value::Null,
+                };
+                Ok((name.clone(), value))
+            });
+            values.collect::<rusqlite::Result<serde_json::Map<_, _>>>().map(Value::Object)
+        });
+        rows.expect("rows").collect::<rusqlite::Result<_>>().expect("rows")
+    }
+
+    /// The newest event.
+    pub fn last_event(&self) -> Value {
+        self.events().pop().expect("an event")
+    }
+
+    /// Asks the hub to end and waits until it has; gives its exit code.
+    pub fn stop(&mut self) -> Option<i32> {
+        let mut child = self.child.take()?;
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().expect("kill runs").success());
+        let started = Instant::now();
+        loop {
+            match child.try_wait().expect("a child") {
+                Some(status) => return status.code(),
+                None if started.elapsed() > SOON => {
+                    let _ = child.kill();
+                    panic!("the hub did not end: {}", self.log());
+                }
+                None => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+
+    /// Ends the hub as a power cut would.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().expect("it runs").id()
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Tries until `condition` gives something, or fails the test with `what`.
+pub async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = condition().await {
+            return found;
+        }
+        assert!(started.elapsed() < SOON, "it did not come to pass: {what}");
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+}

@@ -1,0 +1,6 @@
+//! What the suites share.
+
+pub mod clients;
+pub mod hub;
+pub mod netdata;
+pub mod tools;
