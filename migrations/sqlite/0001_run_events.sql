@@ -53,6 +53,17 @@ CREATE TABLE ops.run_intents (
 
 CREATE INDEX ops.run_intents_by_writer ON run_intents (writer);
 
+-- What upstreams last said is left of their own quotas, as providers report it.
+CREATE TABLE ops.provider_quotas (
+    provider    TEXT NOT NULL,
+    name        TEXT NOT NULL,             -- which of the upstream's quotas
+    quota_limit INTEGER,
+    remaining   INTEGER NOT NULL,
+    resets_at   TEXT,                      -- RFC 3339
+    observed_at TEXT NOT NULL,
+    PRIMARY KEY (provider, name)
+) STRICT;
+
 CREATE TRIGGER ops.run_events_no_update BEFORE UPDATE ON run_events
 BEGIN SELECT RAISE(ABORT, 'ops.run_events is append-only'); END;
 CREATE TRIGGER ops.run_events_no_delete BEFORE DELETE ON run_events

@@ -1,5 +1,6 @@
 //! Providers: crate → WebAssembly module → component next to the crates, where the hub looks for it.
 
+use std::env;
 use std::fs;
 use std::path::Path;
 
@@ -22,6 +23,7 @@ pub fn build(workspace: &Workspace, names: &[String]) -> Result<()> {
     eprintln!("building providers: {} ...", names.join(", "));
     let mut command = toolchain.cargo_build();
     command.current_dir(workspace.providers()).env("CARGO_TARGET_DIR", workspace.providers_target());
+    command.env("CARGO_ENCODED_RUSTFLAGS", without_machine_paths(workspace));
     for name in names {
         command.args(["--package", name]);
     }
@@ -34,6 +36,20 @@ pub fn build(workspace: &Workspace, names: &[String]) -> Result<()> {
         componentize(workspace, name).with_context(|| format!("provider `{name}`"))?;
     }
     Ok(())
+}
+
+/// Compiler flags that keep this machine's folders out of the components, where panic messages name source files: the
+/// same sources make the same component on every machine.
+fn without_machine_paths(workspace: &Workspace) -> String {
+    let home = env::var("HOME").unwrap_or_default();
+    let cargo_home = env::var("CARGO_HOME").unwrap_or_else(|_| format!("{home}/.cargo"));
+    let folders = [
+        (workspace.root.display().to_string(), "."),
+        (cargo_home, "cargo"),
+        ("/usr/lib/rustlib/src/rust".into(), "rust"),
+    ];
+    // `CARGO_ENCODED_RUSTFLAGS` separates flags by this character, so that folders may have spaces in their names.
+    folders.map(|(folder, name)| format!("--remap-path-prefix={folder}={name}")).join("\u{1f}")
 }
 
 /// The provider crates by their folders' names, which are also the packages' and the components' names.

@@ -1,5 +1,6 @@
 //! The project's own commands: each sets up what the machine lacks, then does its job.
 
+mod bench;
 mod components;
 mod debian;
 mod host;
@@ -22,6 +23,7 @@ Usage: cargo xtask <command>
 
   run [-- SERVE_ARGS]   build everything, start the hub in the foreground, print a token and a first call
   test [-- TEST_ARGS]   build everything, install the test tools, run every test
+  bench [-- BENCH_ARGS] build everything optimised, and compare the hub's line with a bare echo server
   build [NAME...]       providers (all, or those named) to components, then the hub
   tools                 install only what the tests need: a Node, a Python environment, a Netdata Agent
 ";
@@ -43,6 +45,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
     match command {
         "run" => match run::run(&workspace, passed_on("run", rest)?)? {},
         "test" => test::test(&workspace, passed_on("test", rest)?),
+        "bench" => bench::bench(&workspace, passed_on("bench", rest)?).map(|()| ExitCode::SUCCESS),
         "build" => build(&workspace, rest).map(|()| ExitCode::SUCCESS),
         "tools" => tools::ensure_all(&workspace)?.into_result().map(|()| ExitCode::SUCCESS),
         "help" | "--help" | "-h" => {

@@ -42,7 +42,6 @@ pub struct PublicAddress {
 }
 
 /// Every route of the hub.
-#[must_use]
 pub fn router(hub: &Arc<Hub>, address: &PublicAddress, end: &CancellationToken) -> Router {
     let rest = Router::new()
         .route("/providers/{provider}/{tool}", post(tools::call))

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use aws_lc_rs::digest;
 use chrono::{DateTime, Utc};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -90,6 +91,26 @@ pub struct Event {
     pub correlation_id: String,
     /// The component that ran: SHA-256, hex.
     pub revision: Option<String>,
+    /// What the call learnt of its upstream's quotas.
+    pub quotas: Vec<UpstreamQuota>,
+}
+
+/// What an upstream said is left of one of its quotas. Written with the event of the call that learnt it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct UpstreamQuota {
+    /// Which of the upstream's quotas.
+    #[serde(default = "only_one", alias = "window")]
+    pub name: String,
+    /// How much there is in all, if it says.
+    pub limit: Option<u32>,
+    /// How much is left.
+    pub remaining: u32,
+    /// When it is whole again: RFC 3339, if it says.
+    pub resets_at: Option<String>,
+}
+
+fn only_one() -> String {
+    "default".to_owned()
 }
 
 /// A scan or write that is about to run.

@@ -42,12 +42,15 @@ pub(super) fn dead(data: &Path) -> io::Result<Vec<Uuid>> {
     for entry in fs::read_dir(data.join(FOLDER))? {
         let path = entry?.path();
         let Some(writer) = path.file_name().and_then(|name| name.to_str()?.parse::<Uuid>().ok()) else { continue };
-        match File::open(&path).map(|file| file.try_lock()) {
-            Ok(Ok(())) => found.push(writer),
-            Ok(Err(TryLockError::WouldBlock)) => {}
-            Ok(Err(TryLockError::Error(error))) => return Err(error),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
+        let file = match File::open(&path) {
+            // Its writer has just ended properly.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            opened => opened?,
+        };
+        match file.try_lock() {
+            Ok(()) => found.push(writer),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(error),
         }
     }
     Ok(found)

@@ -12,6 +12,6 @@ mod writer;
 
 pub use chain::AuditKey;
 pub(crate) use event::hex;
-pub use event::{Event, Intent, Outcome, excerpt};
+pub use event::{Event, Intent, Outcome, UpstreamQuota, excerpt};
 pub use verify::{Report, VerifyError, verify};
 pub use writer::{Audit, AuditError};

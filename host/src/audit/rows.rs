@@ -39,6 +39,11 @@ const INSERT_EVENT: &str = "INSERT INTO ops.run_events (id, provider, tool, call
 const INSERT_INTENT: &str = "INSERT INTO ops.run_intents (id, provider, tool, caller_id, caller_role, payload, surface, \
     correlation_id, team, created_at, writer) VALUES (?,?,?,?,?,?,?,?,?,?,?)";
 
+const UPSERT_QUOTA: &str = "INSERT INTO ops.provider_quotas (provider, name, quota_limit, remaining, resets_at, \
+    observed_at) VALUES (?,?,?,?,?,?) ON CONFLICT (provider, name) DO UPDATE SET quota_limit = excluded.quota_limit, \
+    remaining = excluded.remaining, resets_at = excluded.resets_at, observed_at = excluded.observed_at \
+    WHERE excluded.observed_at >= observed_at";
+
 const INSERT_WRITER: &str = "INSERT INTO ops.audit_writers (writer, started_at, parent, parent_hash) VALUES (?,?,?,?)";
 
 /// A column's value, for hashing and for SQL.
@@ -115,6 +120,11 @@ pub(super) fn insert_event(
     let hash = hash(&[&row[..], &[sequence]].concat());
     let all = row.into_iter().chain([sequence, Field::Bytes(Some(&hash))]);
     transaction.prepare_cached(INSERT_EVENT)?.execute(params_from_iter(all))?;
+    for quota in &event.quotas {
+        let (name, limit, remaining, resets_at) = (&quota.name, quota.limit, quota.remaining, &quota.resets_at);
+        let values = params![event.provider, name, limit, remaining, resets_at, texts.created_at];
+        transaction.prepare_cached(UPSERT_QUOTA)?.execute(values)?;
+    }
     Ok(hash)
 }
 
@@ -178,6 +188,7 @@ pub(super) fn interrupted(connection: &Connection, writer: &str) -> rusqlite::Re
             hostname: None,
             operation: "call_tool",
             revision: None,
+            quotas: Vec::new(),
         })
     })?;
     rows.collect()

@@ -55,16 +55,21 @@ enum Entry {
     Intent(Box<Intent>),
 }
 
-struct Waiting {
-    entry: Entry,
-    done: oneshot::Sender<Result<(), AuditError>>,
+/// What the writer is told.
+enum Message {
+    /// Make this durable and say so.
+    Write { entry: Entry, done: oneshot::Sender<Result<(), AuditError>> },
+    /// End once what came before is durable, whoever may still hold the trail.
+    Close,
 }
 
 /// The audit trail. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Audit {
-    queue: mpsc::Sender<Waiting>,
+    queue: mpsc::Sender<Message>,
     thread: Arc<Mutex<Option<thread::JoinHandle<()>>>>,
+    #[cfg(feature = "bench")]
+    forgets: bool,
 }
 
 impl Audit {
@@ -76,7 +81,20 @@ impl Audit {
         let mut writer = Writer::open(data, database)?;
         let (queue, waiting) = mpsc::channel(QUEUE);
         let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run(waiting))?;
-        Ok(Self { queue, thread: Arc::new(Mutex::new(Some(thread))) })
+        Ok(Self {
+            queue,
+            thread: Arc::new(Mutex::new(Some(thread))),
+            #[cfg(feature = "bench")]
+            forgets: false,
+        })
+    }
+
+    /// Answers at once and writes nothing: what a hub would cost that kept no record.
+    #[cfg(feature = "bench")]
+    #[must_use]
+    pub fn forgetting(mut self) -> Self {
+        self.forgets = true;
+        self
     }
 
     /// Records an event; returns when it is on disk.
@@ -96,17 +114,20 @@ impl Audit {
     }
 
     async fn write(&self, entry: Entry) -> Result<(), AuditError> {
+        #[cfg(feature = "bench")]
+        if self.forgets {
+            return Ok(());
+        }
         let (done, committed) = oneshot::channel();
-        self.queue.send(Waiting { entry, done }).await.map_err(|_| AuditError::Closed)?;
+        self.queue.send(Message::Write { entry, done }).await.map_err(|_| AuditError::Closed)?;
         committed.await.map_err(|_| AuditError::Closed)?
     }
 
-    /// Writes what waits, then ends the writer. Further events are refused once every clone is gone.
+    /// Writes what waits, then ends the writer. What comes later is refused with [`AuditError::Closed`].
     pub async fn close(self) {
-        let Self { queue, thread } = self;
-        drop(queue);
-        let Some(thread) = thread.lock().await.take() else { return };
-        // The thread ends when the last sender is gone; joining it is a blocking wait.
+        // An error means that the writer has ended already.
+        let _ = self.queue.send(Message::Close).await;
+        let Some(thread) = self.thread.lock().await.take() else { return };
         let _ = tokio::task::spawn_blocking(move || thread.join()).await;
     }
 }
@@ -163,16 +184,24 @@ impl Writer {
         Ok(())
     }
 
-    fn run(&mut self, mut waiting: mpsc::Receiver<Waiting>) {
+    fn run(&mut self, mut waiting: mpsc::Receiver<Message>) {
         let mut batch = Vec::with_capacity(BATCH);
-        while waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
-            let outcome = self.commit(batch.iter().map(|one| &one.entry)).map_err(|error| {
+        let mut open = true;
+        while open && waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
+            let entries = batch.iter().filter_map(|message| match message {
+                Message::Write { entry, .. } => Some(entry),
+                Message::Close => None,
+            });
+            let outcome = self.commit(entries).map_err(|error| {
                 tracing::error!(%error, database = %self.database.display(), "operations could not be recorded");
                 AuditError::Write(error.to_string())
             });
-            for one in batch.drain(..) {
-                // The caller may have gone; its event is recorded all the same.
-                let _ = one.done.send(outcome.clone());
+            for message in batch.drain(..) {
+                match message {
+                    // The caller may have gone; its event is recorded all the same.
+                    Message::Write { done, .. } => drop(done.send(outcome.clone())),
+                    Message::Close => open = false,
+                }
             }
         }
     }

@@ -172,10 +172,12 @@ impl CallError {
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
-            Self::Unauthenticated(IdentityError::KeysUnavailable) => 503,
-            Self::Unauthenticated(_) => 401,
+            Self::Unauthenticated(error) if *error != IdentityError::KeysUnavailable => 401,
             Self::UnknownProvider(_) | Self::UnknownItem { .. } => 404,
-            Self::Unavailable { .. } | Self::Run(RunError::Busy(_)) | Self::NotRecorded(_) => 503,
+            Self::Unauthenticated(_)
+            | Self::Unavailable { .. }
+            | Self::Run(RunError::Busy(_))
+            | Self::NotRecorded(_) => 503,
             Self::Forbidden { .. } => 403,
             Self::RateLimited { .. } => 429,
             Self::Input(InputFault::TooLarge(_)) => 413,
@@ -183,7 +185,7 @@ impl CallError {
             Self::Run(RunError::Timeout(_)) => 504,
             // Nobody reads it; the number is nginx's for "client closed request".
             Self::Run(RunError::Cancelled) => 499,
-            Self::Run(_) | Self::InvalidOutput(_) => 502,
+            Self::InvalidOutput(_) | Self::Run(_) => 502,
             Self::Provider(fault) => fault.status,
             Self::Internal => 500,
         }

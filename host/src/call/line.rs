@@ -1,28 +1,24 @@
 //! The line that every call walks, once, in this order. A refusal at any step still reaches `record`.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::sync::Arc;
 
 use chrono::Utc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use super::{
-    Answer, Call, CallError, CorrelationId, Input, Operation, Output, Principal, ProviderFault, Surface, ToolClass,
-    record::Draft,
+    Answer, Call, CallError, CorrelationId, Input, InputFault, Operation, Output, Principal, Surface, ToolClass,
+    Violation, record::Draft, run::Opening,
 };
-use crate::call::InputFault;
 use crate::{
-    audit::{Audit, Event},
-    config::{RateLimits, ToolTimeout},
-    health::{CHECK_TIME, Health, HealthBoard, Status},
+    audit::{Audit, Event, UpstreamQuota},
+    config::RateLimits,
+    health::HealthBoard,
     identity::{Caller, Identity, IdentityError, Role},
     limits::{LimitKey, Limiter},
-    registry::{Entry, Registry, Revision, Tool},
-    sandbox::{CallContext, GateSet, HealthStatus, Run, RunError, Traces},
-    vault::{CallSecrets, Vault},
+    registry::{Entry, Prompt, Registry, Revision, Tool},
+    sandbox::Traces,
+    vault::Vault,
 };
 
 /// The role that reading resources, rendering prompts and looking at health needs.
@@ -48,7 +44,7 @@ pub struct HubParts {
 /// The hub: the one thing that every surface calls.
 #[derive(Debug)]
 pub struct Hub {
-    parts: HubParts,
+    pub(super) parts: HubParts,
     /// Every call that is under way.
     calls: TaskTracker,
 }
@@ -127,6 +123,7 @@ impl Hub {
             surface: surface.as_str(),
             correlation_id: correlation_id.to_string(),
             revision: None,
+            quotas: Vec::new(),
         };
         log(&event);
         match self.parts.audit.record(event).await {
@@ -162,9 +159,9 @@ impl Hub {
         let traces = Traces::default();
         let correlation_id = call.correlation_id.clone();
         let outcome = self.steps(call, &mut draft, &traces, gone).await;
-        let event = draft.finish(&outcome, traces.hostname());
+        let mut event = draft.finish(&outcome, traces.hostname());
         log(&event);
-        publish(traces, &correlation_id);
+        event.quotas = publish(&traces, &correlation_id);
         match self.parts.audit.record(event).await {
             Ok(()) => Answer { id, outcome },
             Err(error) => Answer { id, outcome: Err(error.into()) },
@@ -258,116 +255,6 @@ impl Hub {
             retry_after,
         })
     }
-
-    async fn call_tool(
-        &self,
-        revision: &Revision,
-        tool: &Tool,
-        input: &str,
-        opening: Opening<'_>,
-        draft: &Draft,
-    ) -> Result<Output, CallError> {
-        let timeout = tool.grant.timeout_ms.duration();
-        let (run, secrets) = self.open(revision, opening, timeout);
-        let context = context(revision, &run, draft);
-        let sandbox = self.parts.registry.sandbox();
-        let answer = sandbox.call_tool(&revision.compiled, run, context, tool.name.as_str(), input).await?;
-        let mut output = answer.map_err(|fault| scrubbed(fault.into(), &secrets))?;
-        secrets.scrub(&mut output.output);
-        scrub_content(&mut output.content, &secrets);
-        let value = serde_json::from_str(&output.output).map_err(|error| not_json(&error))?;
-        let violations = tool.output_violations(&value);
-        if violations.is_empty() {
-            Ok(Output::Tool { value, content: output.content })
-        } else {
-            Err(CallError::InvalidOutput(violations))
-        }
-    }
-
-    async fn read_resource(
-        &self,
-        revision: &Revision,
-        uri: &str,
-        opening: Opening<'_>,
-        draft: &Draft,
-    ) -> Result<Output, CallError> {
-        let (run, secrets) = self.open(revision, opening, ToolTimeout::default().duration());
-        let context = context(revision, &run, draft);
-        let sandbox = self.parts.registry.sandbox();
-        let answer = sandbox.read_resource(&revision.compiled, run, context, uri).await?;
-        let mut contents = answer.map_err(|fault| scrubbed(fault.into(), &secrets))?;
-        contents.iter_mut().for_each(|content| scrub_body(&mut content.body, &secrets));
-        Ok(Output::Resource(contents))
-    }
-
-    async fn get_prompt(
-        &self,
-        revision: &Revision,
-        prompt: &str,
-        arguments: &[(String, String)],
-        opening: Opening<'_>,
-        draft: &Draft,
-    ) -> Result<Output, CallError> {
-        let (run, secrets) = self.open(revision, opening, ToolTimeout::default().duration());
-        let context = context(revision, &run, draft);
-        let sandbox = self.parts.registry.sandbox();
-        let answer = sandbox.get_prompt(&revision.compiled, run, context, prompt, arguments).await?;
-        let mut messages = answer.map_err(|fault| scrubbed(fault.into(), &secrets))?;
-        messages.iter_mut().for_each(|message| scrub_content(std::slice::from_mut(&mut message.content), &secrets));
-        Ok(Output::Prompt(messages))
-    }
-
-    /// Asks the provider and notes what it said. A check that does not end in time counts as degraded (G6).
-    async fn check_health(&self, revision: &Revision, opening: Opening<'_>, draft: &Draft) -> Health {
-        let (run, secrets) = self.open(revision, opening, CHECK_TIME);
-        let context = context(revision, &run, draft);
-        let found = self.parts.registry.sandbox().check_health(&revision.compiled, run, context).await;
-        let (status, error) = match found {
-            Ok(health) => {
-                let mut reason = health.reason;
-                secrets.scrub(&mut reason);
-                let status = match health.status {
-                    HealthStatus::Ok => Status::Ok,
-                    HealthStatus::Degraded => Status::Degraded,
-                    HealthStatus::Down => Status::Down,
-                };
-                (status, Some(reason).filter(|reason| !reason.is_empty() && status != Status::Ok))
-            }
-            Err(error @ (RunError::Timeout(_) | RunError::Cancelled | RunError::Busy(_))) => {
-                (Status::Degraded, Some(format!("the health check did not end: {error}")))
-            }
-            Err(error) => (Status::Down, Some(error.to_string())),
-        };
-        let health = Health {
-            provider: revision.name.to_string(),
-            status,
-            latency_ms: Some(draft.elapsed_ms()),
-            last_check: Some(Utc::now()),
-            error,
-        };
-        self.parts.health.note(&revision.name, &revision.id, health.clone());
-        health
-    }
-
-    /// Opens the gates for one run.
-    fn open(&self, revision: &Revision, opening: Opening<'_>, timeout: Duration) -> (Run, Arc<CallSecrets>) {
-        let secrets = Arc::new(CallSecrets::new(Arc::clone(&self.parts.vault), Arc::clone(&revision.grants)));
-        let gates = GateSet {
-            provider: revision.name.clone(),
-            outbound: Arc::clone(&revision.outbound),
-            secrets: Arc::clone(&secrets),
-            traces: opening.traces.clone(),
-            correlation_id: opening.call.correlation_id.to_string(),
-        };
-        (Run { gates, timeout, cancelled: opening.gone }, secrets)
-    }
-}
-
-/// What opening the gates needs to know of the call.
-struct Opening<'a> {
-    call: &'a Call,
-    traces: &'a Traces,
-    gone: CancellationToken,
 }
 
 fn authorize(principal: &Principal, needed: Role) -> Result<(), CallError> {
@@ -389,52 +276,15 @@ fn validated_input(tool: &Tool, input: &Input) -> Result<String, CallError> {
     if violations.is_empty() { Ok(input.to_string()) } else { Err(InputFault::Invalid(violations).into()) }
 }
 
-fn require_arguments(prompt: &crate::registry::Prompt, given: &[(String, String)]) -> Result<(), CallError> {
+fn require_arguments(prompt: &Prompt, given: &[(String, String)]) -> Result<(), CallError> {
     let missing = prompt
         .arguments
         .iter()
         .filter(|(name, _, required)| *required && !given.iter().any(|(given, _)| given == name));
     let violations: Vec<_> = missing
-        .map(|(name, ..)| super::Violation { pointer: format!("/{name}"), message: "is required".to_owned() })
+        .map(|(name, ..)| Violation { pointer: format!("/{name}"), message: "is required".to_owned() })
         .collect();
     if violations.is_empty() { Ok(()) } else { Err(InputFault::Invalid(violations).into()) }
-}
-
-fn context(revision: &Revision, run: &Run, draft: &Draft) -> CallContext {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    CallContext {
-        call_id: draft.id.to_string(),
-        correlation_id: run.gates.correlation_id.clone(),
-        deadline_ms: run.timeout.as_millis().try_into().unwrap_or(u32::MAX),
-        settings: revision.settings.clone(),
-        now_ms: now.as_millis().try_into().unwrap_or(u64::MAX),
-    }
-}
-
-fn scrubbed(mut fault: ProviderFault, secrets: &CallSecrets) -> CallError {
-    secrets.scrub(&mut fault.message);
-    fault.into()
-}
-
-fn scrub_content(contents: &mut [crate::sandbox::Content], secrets: &CallSecrets) {
-    use crate::sandbox::Content;
-    for content in contents {
-        match content {
-            Content::Text(text) => secrets.scrub(text),
-            Content::Resource(resource) => scrub_body(&mut resource.body, secrets),
-            Content::Image(_) | Content::Audio(_) => {}
-        }
-    }
-}
-
-fn scrub_body(body: &mut crate::sandbox::ResourceBody, secrets: &CallSecrets) {
-    if let crate::sandbox::ResourceBody::Text(text) = body {
-        secrets.scrub(text);
-    }
-}
-
-fn not_json(error: &serde_json::Error) -> CallError {
-    CallError::InvalidOutput(vec![super::Violation { pointer: String::new(), message: format!("not JSON: {error}") }])
 }
 
 /// One line per operation; the payload stays in the audit trail.
@@ -454,9 +304,20 @@ fn log(event: &Event) {
     );
 }
 
-/// Events go to the log until there is a broker to publish them to.
-fn publish(traces: Traces, correlation_id: &CorrelationId) {
+/// What a provider calls the event that tells what is left of its upstream's quota.
+const QUOTA_EVENT: &str = "bulkhead.quota";
+
+/// Sends the call's events on their way, which is to the log until there is a broker; quotas are kept instead.
+fn publish(traces: &Traces, correlation_id: &CorrelationId) -> Vec<UpstreamQuota> {
+    let mut quotas = Vec::new();
     for event in traces.take_events() {
-        tracing::info!(target: "event", event_type = event.event_type, data = event.data, %correlation_id, "event");
+        if event.event_type == QUOTA_EVENT
+            && let Ok(quota) = serde_json::from_str(&event.data)
+        {
+            quotas.push(quota);
+        } else {
+            tracing::info!(target: "event", event_type = event.event_type, data = event.data, %correlation_id, "event");
+        }
     }
+    quotas
 }

@@ -4,6 +4,7 @@ mod error;
 mod line;
 mod name;
 mod record;
+mod run;
 
 use std::{fmt, sync::Arc};
 

@@ -32,7 +32,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     crate::telemetry::start(log.log.as_deref(), log.log_format);
     match command {
         Command::Serve(serve) => serve::http(&options, serve),
-        Command::Mcp(mcp) => serve::stdio(&options, mcp),
+        Command::Mcp(mcp) => serve::stdio(&options, &mcp),
         Command::Token(token) => admin::token(&options, &token),
         Command::Secrets { command } => admin::secrets(&options, command),
         Command::Config { command } => admin::config(&options, command),

@@ -43,7 +43,7 @@ pub(super) fn http(options: &Options, serve: ServeOptions) -> anyhow::Result<Exi
     })
 }
 
-pub(super) fn stdio(options: &Options, mcp: McpOptions) -> anyhow::Result<ExitCode> {
+pub(super) fn stdio(options: &Options, mcp: &McpOptions) -> anyhow::Result<ExitCode> {
     let token = match (&mcp.token_file, std::env::var("BULKHEAD_TOKEN")) {
         (Some(file), _) => {
             fs::read_to_string(file).with_context(|| format!("cannot read the token file {}", file.display()))?

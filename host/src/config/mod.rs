@@ -25,6 +25,9 @@ use crate::{
 pub struct Config {
     /// The format of this file.
     pub version: Version,
+    /// What holds for every provider's requests.
+    #[serde(default)]
+    pub outbound: OutboundConfig,
     /// Every provider by its name: 1 to 32 of a-z, 0-9 and `-`, beginning with a letter.
     #[schemars(with = "BTreeMap<String, ProviderConfig>")]
     pub providers: BTreeMap<ProviderName, ProviderConfig>,
@@ -36,6 +39,14 @@ pub enum Version {
     /// The only one so far.
     #[serde(rename = "1.0")]
     V1,
+}
+
+/// What holds for every provider's requests.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OutboundConfig {
+    /// A PEM file of certificate authorities that are trusted beside the system's; relative to this file's folder.
+    pub extra_ca: Option<PathBuf>,
 }
 
 /// One provider: what to run and what it is granted.

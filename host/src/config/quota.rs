@@ -28,7 +28,7 @@ pub struct Quota {
 
 impl Quota {
     const fn hourly(calls: u32) -> Self {
-        Self { calls, window: Duration::from_secs(3600) }
+        Self { calls, window: Duration::from_hours(1) }
     }
 }
 

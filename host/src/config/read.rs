@@ -130,6 +130,13 @@ providers:
     }
 
     #[test]
+    fn the_schema_in_the_docs_is_this_one() {
+        let published: serde_json::Value =
+            serde_json::from_str(include_str!("../../../docs/provider-config.schema.json")).expect("JSON");
+        assert_eq!(schema().to_value(), published, "run `bulkhead config schema > docs/provider-config.schema.json`");
+    }
+
+    #[test]
     fn the_documented_form_is_understood() {
         let config = parse("c.yaml", GOOD).expect("valid");
         let netdata = &config.providers["netdata"];

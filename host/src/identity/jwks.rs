@@ -18,7 +18,7 @@ use super::verify::{IdentityError, validation};
 use crate::outbound::{Allowlist, Gate, Limits, Method, OutboundRequest};
 
 /// Keys older than this are fetched again.
-const FRESH_FOR: Duration = Duration::from_secs(600);
+const FRESH_FOR: Duration = Duration::from_mins(10);
 /// The shortest time between two fetches, so that made-up `kid`s cannot make the hub hammer its issuer.
 const COOL_DOWN: Duration = Duration::from_secs(30);
 /// A fetch takes at most this long.

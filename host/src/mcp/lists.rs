@@ -39,10 +39,10 @@ fn listed(revision: &Revision, tool: &registry::Tool, form: WireForm) -> Tool {
     listed.output_schema = Some(schema(&tool.output_schema));
     listed.annotations = Some(
         ToolAnnotations::with_title(tool.title.clone())
-            .read_only(tool.read_only)
-            .destructive(tool.destructive)
-            .idempotent(tool.idempotent)
-            .open_world(tool.open_world),
+            .read_only(tool.annotations.read_only)
+            .destructive(tool.annotations.destructive)
+            .idempotent(tool.annotations.idempotent)
+            .open_world(tool.annotations.open_world),
     );
     listed.meta = meta(&json!({
         "bulkhead/name": WireForm::Dotted.name(&revision.name, tool.name.as_str()),

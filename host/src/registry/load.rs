@@ -14,8 +14,9 @@ use crate::{
     audit::hex,
     call::{NameError, ProviderName, ToolName},
     config::{HostEntry, ProviderConfig},
-    outbound::{Allowlist, AllowlistError, Gate, GateError, Limits},
+    outbound::{Allowlist, AllowlistError, Gate, GateError, GateOptions, RootCertificate},
     sandbox::{Compiled, ContractError, RunError, Sandbox},
+    store::private_file,
     vault::Grants,
 };
 
@@ -105,18 +106,34 @@ pub(super) fn read(folder: &Path, component: &Path) -> Result<ComponentFile, Loa
     Ok(ComponentFile { bytes, id })
 }
 
+/// Reads the certificate authorities that are trusted beside the system's. Blocking.
+pub(super) fn extra_roots(folder: &Path, file: Option<&PathBuf>) -> Result<Roots, String> {
+    let Some(file) = file else { return Ok(Roots::default()) };
+    let unusable = |reason: String| format!("`{}` cannot be used: {reason}", file.display());
+    let pem = private_file::read_small(&folder.join(file)).map_err(|error| unusable(error.to_string()))?;
+    let certificates = RootCertificate::from_pem(&pem).map_err(|error| unusable(error.to_string()))?;
+    Ok(Roots { certificates, id: hex(digest::digest(&digest::SHA256, &pem).as_ref()) })
+}
+
+/// Certificate authorities beside the system's, and what identifies them.
+#[derive(Clone, Default)]
+pub(super) struct Roots {
+    pub(super) certificates: Vec<RootCertificate>,
+    pub(super) id: String,
+}
+
 /// Makes a revision of a component that has been read.
 pub(super) async fn revision(
     sandbox: &Arc<Sandbox>,
     name: &ProviderName,
     config: &ProviderConfig,
     file: ComponentFile,
+    roots: Roots,
 ) -> Result<Revision, LoadError> {
-    let allowlist =
-        Allowlist::from_entries(config.allowed_hosts.iter().map(HostEntry::as_str)).map_err(LoadError::Allowlist)?;
     let grants = Grants::of(config).map_err(LoadError::Allowlist)?;
-    let ComponentFile { bytes, id } = file;
-    let compiled = compile(sandbox, bytes, config).await?;
+    let id = file.id.clone();
+    let roots_id = roots.id.clone();
+    let (compiled, outbound) = prepare(sandbox, file, config, roots).await?;
     let offer = Offer::of(name, sandbox.describe(&compiled).await?, config)?;
     Ok(Revision {
         name: name.clone(),
@@ -125,13 +142,25 @@ pub(super) async fn revision(
         config: config.clone(),
         offer,
         compiled,
-        outbound: Arc::new(Gate::new(allowlist, Limits::default())?),
+        outbound: Arc::new(outbound),
+        roots_id,
         grants: Arc::new(grants),
     })
 }
 
-async fn compile(sandbox: &Arc<Sandbox>, bytes: Vec<u8>, config: &ProviderConfig) -> Result<Compiled, LoadError> {
+/// Compiles the component and opens its way out, off the async workers: both take their time.
+async fn prepare(
+    sandbox: &Arc<Sandbox>,
+    file: ComponentFile,
+    config: &ProviderConfig,
+    roots: Roots,
+) -> Result<(Compiled, Gate), LoadError> {
+    let allowlist =
+        Allowlist::from_entries(config.allowed_hosts.iter().map(HostEntry::as_str)).map_err(LoadError::Allowlist)?;
     let (sandbox, limits) = (Arc::clone(sandbox), config.sandbox);
-    let compiled = tokio::task::spawn_blocking(move || sandbox.compile(&bytes, limits)).await;
-    Ok(compiled.map_err(|error| LoadError::Interrupted(error.to_string()))??)
+    let options = GateOptions { extra_roots: roots.certificates, ..GateOptions::default() };
+    let prepared = tokio::task::spawn_blocking(move || {
+        Ok((sandbox.compile(&file.bytes, limits)?, Gate::new(allowlist, options)?))
+    });
+    prepared.await.map_err(|error| LoadError::Interrupted(error.to_string()))?
 }

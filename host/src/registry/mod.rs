@@ -44,6 +44,8 @@ pub struct Revision {
     pub compiled: Compiled,
     /// Its way out.
     pub outbound: Arc<Gate>,
+    /// What identifies the certificate authorities that its way out trusts beside the system's.
+    roots_id: String,
     /// Its secrets.
     pub grants: Arc<Grants>,
 }

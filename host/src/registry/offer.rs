@@ -2,14 +2,14 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use jsonschema::{Draft, Validator};
+use jsonschema::{Draft, ValidationError, Validator, error::ValidationErrorKind};
 use serde_json::Value;
 
 use super::load::LoadError;
 use crate::{
     call::{ProviderName, ToolClass, ToolName, Violation, WireForm},
     config::{ProviderConfig, ToolGrant},
-    sandbox::{Description, ToolDescription, WasmToolClass},
+    sandbox::{Annotations, Description, ToolDescription, WasmToolClass},
 };
 
 /// The most tools, resources or prompts of one provider.
@@ -50,14 +50,8 @@ pub struct Tool {
     pub output_schema: Value,
     /// What it counts against.
     pub class: ToolClass,
-    /// Only looks.
-    pub read_only: bool,
-    /// May destroy something.
-    pub destructive: bool,
-    /// Calling it twice is calling it once.
-    pub idempotent: bool,
-    /// Reaches out into the world.
-    pub open_world: bool,
+    /// Hints for models.
+    pub annotations: Annotations,
     /// What the config grants.
     pub grant: ToolGrant,
     input: Validator,
@@ -233,10 +227,7 @@ impl Tool {
                 WasmToolClass::Scan => ToolClass::Scan,
                 WasmToolClass::Write => ToolClass::Write,
             },
-            read_only: tool.annotations.read_only,
-            destructive: tool.annotations.destructive,
-            idempotent: tool.annotations.idempotent,
-            open_world: tool.annotations.open_world,
+            annotations: tool.annotations,
             grant: grant.clone(),
             input,
             output,
@@ -278,14 +269,36 @@ fn violations(validator: &Validator, value: &Value) -> Vec<Violation> {
     if validator.is_valid(value) {
         return Vec::new();
     }
-    let errors = validator.iter_errors(value).take(VIOLATIONS_MAX);
-    errors
-        .map(|error| Violation {
-            pointer: error.instance_path().to_string(),
-            // Masked: an error must not repeat what may be confidential.
-            message: error.masked_with("the value").to_string(),
-        })
+    validator
+        .iter_errors(value)
+        .take(VIOLATIONS_MAX)
+        .flat_map(|error| violations_of(&error))
+        .take(VIOLATIONS_MAX)
         .collect()
+}
+
+/// What is wrong, at the field that is to be mended: one that is missing or not expected is pointed at itself, not at the
+/// object around it. Values are masked, because an error must not repeat what may be confidential.
+fn violations_of(error: &ValidationError<'_>) -> Vec<Violation> {
+    let at = error.instance_path().to_string();
+    let field = |name: &str, message: &str| Violation {
+        pointer: format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")),
+        message: message.to_owned(),
+    };
+    match error.kind() {
+        ValidationErrorKind::Required { property } => {
+            vec![field(property.as_str().unwrap_or_default(), "this property is required")]
+        }
+        ValidationErrorKind::AdditionalProperties { unexpected }
+        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+            unexpected.iter().map(|name| field(&shortened(name), "there is no such property")).collect()
+        }
+        _ => vec![Violation { pointer: at, message: error.masked_with("the value").to_string() }],
+    }
+}
+
+fn shortened(name: &str) -> String {
+    name.chars().take(100).collect()
 }
 
 #[cfg(test)]

@@ -1,9 +1,16 @@
 //! A reload builds a whole new snapshot aside and then swaps it in. A provider in which anything is wrong keeps its old
 //! revision; a config in which anything is wrong changes nothing.
 
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use super::{Entry, Registry, Revision, Snapshot, load};
+use super::{
+    Entry, Registry, Revision, Snapshot,
+    load::{self, Roots},
+};
 use crate::{
     call::ProviderName,
     config::{self, ConfigError, ProviderConfig},
@@ -33,11 +40,18 @@ impl Registry {
                 return Err(error);
             }
         };
+        let roots = match self.extra_roots(&config).await {
+            Ok(roots) => roots,
+            Err(error) => {
+                self.note_config_problem(&old, &error);
+                return Err(error);
+            }
+        };
         let mut entries = BTreeMap::new();
         let mut reloaded = Reloaded::default();
         for (name, wanted) in config.providers {
             let before = old.entries.get(&name);
-            let entry = self.entry_for(&name, &wanted, before).await;
+            let entry = self.entry_for(&name, &wanted, &roots, before).await;
             if !same(before, &entry) {
                 reloaded.changed.push(name.to_string());
             }
@@ -59,6 +73,23 @@ impl Registry {
         read.unwrap_or_else(|error| Err(ConfigError::File { file: "the config".to_owned(), reason: error.to_string() }))
     }
 
+    async fn extra_roots(&self, config: &config::Config) -> Result<Roots, ConfigError> {
+        let folder = self.folder();
+        let file = config.outbound.extra_ca.clone();
+        let read = tokio::task::spawn_blocking(move || load::extra_roots(&folder, file.as_ref())).await;
+        let read = read.unwrap_or_else(|error| Err(error.to_string()));
+        read.map_err(|reason| ConfigError::Content {
+            file: "the config".to_owned(),
+            line: String::new(),
+            path: "outbound.extra_ca: ".to_owned(),
+            reason,
+        })
+    }
+
+    fn folder(&self) -> PathBuf {
+        self.sources.config.parent().unwrap_or(Path::new(".")).to_owned()
+    }
+
     /// Says why the newest config is not in use, and keeps everything else.
     fn note_config_problem(&self, old: &Snapshot, error: &ConfigError) {
         tracing::error!(%error, "the config is not usable; what was serving goes on");
@@ -72,7 +103,13 @@ impl Registry {
         self.changes.send_modify(|count| *count += 1);
     }
 
-    async fn entry_for(&self, name: &ProviderName, wanted: &ProviderConfig, before: Option<&Entry>) -> Entry {
+    async fn entry_for(
+        &self,
+        name: &ProviderName,
+        wanted: &ProviderConfig,
+        roots: &Roots,
+        before: Option<&Entry>,
+    ) -> Entry {
         if !wanted.enabled {
             return Entry::Disabled;
         }
@@ -80,7 +117,7 @@ impl Registry {
             Some(Entry::Ready { revision, .. }) => Some(revision),
             _ => None,
         };
-        match (self.load(name, wanted, serving).await, serving) {
+        match (self.load(name, wanted, roots, serving).await, serving) {
             (Ok(revision), _) => Entry::Ready { revision, problem: None },
             (Err(error), Some(revision)) => {
                 Entry::Ready { revision: Arc::clone(revision), problem: Some(error.to_string()) }
@@ -94,16 +131,19 @@ impl Registry {
         &self,
         name: &ProviderName,
         wanted: &ProviderConfig,
+        roots: &Roots,
         serving: Option<&Arc<Revision>>,
     ) -> Result<Arc<Revision>, load::LoadError> {
-        let folder = self.sources.config.parent().unwrap_or(Path::new(".")).to_owned();
+        let folder = self.folder();
         let component = wanted.component.clone();
         let file = tokio::task::spawn_blocking(move || load::read(&folder, &component))
             .await
             .map_err(|error| load::LoadError::Interrupted(error.to_string()))??;
         match serving {
-            Some(revision) if revision.id == file.id && revision.config == *wanted => Ok(Arc::clone(revision)),
-            _ => Ok(Arc::new(load::revision(&self.sandbox, name, wanted, file).await?)),
+            Some(revision) if revision.id == file.id && revision.config == *wanted && revision.roots_id == roots.id => {
+                Ok(Arc::clone(revision))
+            }
+            _ => Ok(Arc::new(load::revision(&self.sandbox, name, wanted, file, roots.clone()).await?)),
         }
     }
 }

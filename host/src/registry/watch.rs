@@ -42,7 +42,7 @@ pub async fn watch(registry: Arc<Registry>, end: CancellationToken) {
         });
         let Ok((files, now)) = looked.await else { return };
         if let Some(watcher) = &mut watcher {
-            watched = watch_folders(watcher, &files, watched);
+            watched = watch_folders(watcher, &files, &watched);
         }
         if seen.as_ref().is_some_and(|seen| *seen != now) {
             // The error is in the log, and the snapshot tells it.
@@ -85,11 +85,11 @@ fn files(registry: &Registry) -> BTreeSet<PathBuf> {
 fn watch_folders(
     watcher: &mut notify::RecommendedWatcher,
     files: &BTreeSet<PathBuf>,
-    watched: BTreeSet<PathBuf>,
+    watched: &BTreeSet<PathBuf>,
 ) -> BTreeSet<PathBuf> {
     let as_folder = |path: &Path| if path.as_os_str().is_empty() { PathBuf::from(".") } else { path.to_owned() };
     let wanted: BTreeSet<_> = files.iter().filter_map(|file| file.parent()).map(as_folder).collect();
-    for folder in wanted.difference(&watched) {
+    for folder in wanted.difference(watched) {
         if let Err(error) = watcher.watch(folder, RecursiveMode::NonRecursive) {
             tracing::warn!(%error, folder = %folder.display(), "changes in this folder are noticed by polling only");
         }

@@ -1,12 +1,7 @@
 //! The host's side of `wit/provider.wit`.
 
 /// What `bindgen!` makes of the contract.
-#[expect(
-    clippy::all,
-    clippy::pedantic,
-    missing_docs,
-    reason = "generated from wit/provider.wit, where each item is documented"
-)]
+#[expect(missing_docs, reason = "generated from wit/provider.wit, where each item is documented")]
 mod generated {
     wasmtime::component::bindgen!({
         path: "../wit/provider.wit",
@@ -17,9 +12,9 @@ mod generated {
 }
 
 pub use generated::exports::bulkhead::provider::provider::{
-    CallContext, CallError as CallFault, Content, Description, ErrorCode, Health as ProviderHealth, HealthStatus,
-    PromptMessage, PromptRole, ResourceBody, ResourceContent, Tool as ToolDescription, ToolClass as WasmToolClass,
-    ToolOutput,
+    Annotations, CallContext, CallError as CallFault, Content, Description, ErrorCode, Health as ProviderHealth,
+    HealthStatus, PromptMessage, PromptRole, ResourceBody, ResourceContent, Tool as ToolDescription,
+    ToolClass as WasmToolClass, ToolOutput,
 };
 pub(super) use generated::{
     ProviderWorld, ProviderWorldPre,

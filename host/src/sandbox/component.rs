@@ -46,6 +46,6 @@ impl Sandbox {
 }
 
 fn first_line(error: &wasmtime::Error) -> String {
-    let chain: Vec<String> = error.chain().map(|cause| cause.to_string()).collect();
+    let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
     chain.join(": ").lines().next().unwrap_or_default().to_owned()
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{
     bindings::{events, outbound_http, secrets},
     guest::{EVENT_BYTES_MAX, EVENTS_MAX, Emitted, FAN_OUT, GateSet, Guest, LOG_LINE_MAX, REQUESTS_MAX},
@@ -55,11 +57,18 @@ impl outbound_http::Host for Guest {
 async fn pass(
     gates: &GateSet,
     request: outbound_http::Request,
-    deadline: tokio::time::Instant,
+    deadline: Instant,
 ) -> Result<outbound_http::Response, outbound_http::Error> {
+    let delay = Duration::from_millis(request.delay_ms.unwrap_or(0).into());
     let mut permitted = gates.outbound.permit(outbound_request(request)).map_err(told)?;
-    gates.traces.called(permitted.target().authority());
+    if !delay.is_zero() {
+        if Instant::now() + delay >= deadline {
+            return Err(outbound_http::Error::Timeout);
+        }
+        tokio::time::sleep(delay).await;
+    }
     gates.secrets.fill(&mut permitted).map_err(told)?;
+    gates.traces.called(permitted.target().authority());
     let mut response = gates.outbound.send(permitted, deadline).await.map_err(told)?;
     gates.secrets.scrub_response(&mut response);
     Ok(response.into())

@@ -11,8 +11,8 @@ mod memory;
 mod run;
 
 pub use bindings::{
-    CallContext, CallFault, Content, Description, ErrorCode, HealthStatus, PromptMessage, PromptRole, ProviderHealth,
-    ResourceBody, ResourceContent, ToolDescription, ToolOutput, WasmToolClass,
+    Annotations, CallContext, CallFault, Content, Description, ErrorCode, HealthStatus, PromptMessage, PromptRole,
+    ProviderHealth, ResourceBody, ResourceContent, ToolDescription, ToolOutput, WasmToolClass,
 };
 pub use component::Compiled;
 pub use contract::ContractError;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use wasmtime::{Store, Trap};
+use wasmtime::{Store, Trap, UpdateDeadline};
 
 use super::{
     bindings::{
@@ -152,8 +152,11 @@ impl Sandbox {
         let memory = compiled.limits.memory_mib.get() as usize * 1024 * 1024;
         let mut store = Store::new(&self.engine, Guest::new(gates, memory, deadline));
         store.limiter(|guest| &mut guest.memory);
-        // Every tick a running guest yields to the runtime, so that the deadline below can take effect.
-        store.epoch_deadline_async_yield_and_update(1);
+        // Every tick a running guest yields to the runtime, so that the deadline below can take effect. With tokio's own
+        // yield the runtime looks at timers and sockets before it resumes the guest; a plain wake would let loops on every
+        // core keep it from that for hundreds of milliseconds.
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))));
         let running = async {
             let world = compiled.pre.instantiate_async(&mut store).await?;
             call(&world, &mut store).await

@@ -51,12 +51,21 @@ pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     if metadata.mode() & 0o077 != 0 {
         return Err(io::Error::other("other users may read it: run `chmod 600` on it"));
     }
-    if metadata.size() > SIZE_MAX {
-        return Err(io::Error::other("it is larger than 4 MiB"));
-    }
+    bounded(file).map(Some)
+}
+
+/// Reads a file that need not be private.
+///
+/// # Errors
+/// When it cannot be read or is larger than 4 MiB.
+pub fn read_small(path: &Path) -> io::Result<Vec<u8>> {
+    bounded(fs::File::open(path)?)
+}
+
+fn bounded(file: fs::File) -> io::Result<Vec<u8>> {
     let mut content = Vec::new();
-    file.take(SIZE_MAX).read_to_end(&mut content)?;
-    Ok(Some(content))
+    file.take(SIZE_MAX + 1).read_to_end(&mut content)?;
+    if content.len() as u64 > SIZE_MAX { Err(io::Error::other("it is larger than 4 MiB")) } else { Ok(content) }
 }
 
 /// Replaces `path` in one step (mode 0600): readers see the old content or the new, never a part.

@@ -5,8 +5,11 @@ use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags};
 
+/// The newest schema version that this program knows.
+const VERSION: u32 = 1;
+
 /// The migrations, in order. `PRAGMA ops.user_version` counts those applied.
-const MIGRATIONS: [&str; 1] = [include_str!("../../../migrations/sqlite/0001_run_events.sql")];
+const MIGRATIONS: [&str; VERSION as usize] = [include_str!("../../../migrations/sqlite/0001_run_events.sql")];
 
 /// How long a statement waits for another process's write to end.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,9 +33,9 @@ pub enum StoreError {
         /// The database file.
         path: String,
         /// The file's schema version.
-        found: usize,
+        found: u32,
         /// The newest this program knows.
-        known: usize,
+        known: u32,
     },
 }
 
@@ -43,7 +46,6 @@ pub enum StoreError {
 /// When the file cannot be opened, is damaged, or is of a newer version.
 pub fn open(path: &Path) -> Result<Connection, StoreError> {
     let shown = path.display().to_string();
-    let known = MIGRATIONS.len();
     let found = attach(path, "rwc").and_then(|mut connection| {
         connection.pragma_update(Some("ops"), "journal_mode", "wal")?;
         connection.pragma_update(Some("ops"), "synchronous", "full")?;
@@ -51,7 +53,7 @@ pub fn open(path: &Path) -> Result<Connection, StoreError> {
         Ok((connection, found))
     });
     match found {
-        Ok((_, found)) if found > known => Err(StoreError::Newer { path: shown, found, known }),
+        Ok((_, found)) if found > VERSION => Err(StoreError::Newer { path: shown, found, known: VERSION }),
         Ok((connection, _)) => Ok(connection),
         Err(source) => Err(StoreError::Sqlite { path: shown, source }),
     }
@@ -78,15 +80,14 @@ fn attach(path: &Path, mode: &str) -> rusqlite::Result<Connection> {
 }
 
 /// Applies what is missing and returns the version that was found.
-fn migrate(connection: &mut Connection) -> rusqlite::Result<usize> {
+fn migrate(connection: &mut Connection) -> rusqlite::Result<u32> {
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let found: u32 = transaction.pragma_query_value(Some("ops"), "user_version", |row| row.get(0))?;
-    let found = found as usize;
-    for migration in MIGRATIONS.iter().skip(found) {
+    for migration in MIGRATIONS.iter().skip(found as usize) {
         transaction.execute_batch(migration)?;
     }
-    if found < MIGRATIONS.len() {
-        transaction.pragma_update(Some("ops"), "user_version", MIGRATIONS.len() as u32)?;
+    if found < VERSION {
+        transaction.pragma_update(Some("ops"), "user_version", VERSION)?;
     }
     transaction.commit()?;
     Ok(found)

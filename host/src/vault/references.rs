@@ -151,9 +151,11 @@ impl CallSecrets {
     /// it is not one of this call's.
     pub fn fill(&self, request: &mut Permitted) -> Result<(), OutboundError> {
         let elsewhere = request.url().as_str().contains(PREFIX)
+            || request.headers().any(|(name, _)| name.as_str().contains(PREFIX))
             || request.body().is_some_and(|body| memchr::memmem::find(body, PREFIX.as_bytes()).is_some());
         if elsewhere {
-            return Err(refused("a secret reference may only stand in a header value, not in the URL or the body"));
+            let text = "a secret reference may only stand in a header value, not in its name, the URL or the body";
+            return Err(refused(text));
         }
         let target = request.target().clone();
         for (_, value) in request.headers_mut() {

@@ -21,10 +21,17 @@ impl Scrubber {
         let mut forms: Vec<String> = vec![
             plain.to_owned(),
             url::form_urlencoded::byte_serialize(plain.as_bytes()).collect(),
-            STANDARD_NO_PAD.encode(plain),
-            URL_SAFE_NO_PAD.encode(plain),
             serde_json::Value::from(plain).to_string().trim_matches('"').to_owned(),
         ];
+        // Base64 writes the value in three ways, depending on what stands before it, such as the user's name in Basic
+        // credentials. Characters that also hold bits of a neighbour are left out.
+        for before in 0..3 {
+            let bytes = Zeroizing::new([&[0; 2][..before], plain.as_bytes()].concat());
+            let (shared_first, shared_last) = ([0, 2, 3][before], usize::from(bytes.len() % 3 != 0));
+            for text in [STANDARD_NO_PAD.encode(&bytes), URL_SAFE_NO_PAD.encode(&bytes)].map(Zeroizing::new) {
+                forms.push(text[shared_first..text.len() - shared_last].to_owned());
+            }
+        }
         forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
         forms.dedup();
         Self { forms: forms.into_iter().map(Zeroizing::new).collect(), shown: format!("[secret {name}]") }
@@ -66,14 +73,16 @@ mod tests {
         let value = SecretValue::new(Zeroizing::new("p4ss/w\"rd+1".to_owned())).expect("a secret");
         let scrubber = Scrubber::new(&"api_key".parse().expect("name"), &value);
         let mut text = format!(
-            "a p4ss/w\"rd+1 b p4ss%2Fw%22rd%2B1 c {} d {{\"k\":\"p4ss/w\\\"rd+1\"}}",
-            base64::engine::general_purpose::STANDARD.encode("p4ss/w\"rd+1")
+            "a p4ss/w\"rd+1 b p4ss%2Fw%22rd%2B1 c {} d {{\"k\":\"p4ss/w\\\"rd+1\"}} e {} f {}",
+            base64::engine::general_purpose::STANDARD.encode("p4ss/w\"rd+1"),
+            base64::engine::general_purpose::STANDARD.encode("ada:p4ss/w\"rd+1"),
+            base64::engine::general_purpose::STANDARD.encode("adam:p4ss/w\"rd+1 and more"),
         );
         let mut bytes = [b"\xff\xfe".as_slice(), text.as_bytes(), b"\x00p4ss/w\"rd+1"].concat();
         scrubber.text(&mut text);
-        assert_eq!(text.matches("[secret api_key]").count(), 4, "{text}");
+        assert_eq!(text.matches("[secret api_key]").count(), 6, "{text}");
         assert!(!text.contains("p4ss"));
         scrubber.bytes(&mut bytes);
-        assert_eq!(String::from_utf8_lossy(&bytes).matches("[secret api_key]").count(), 5);
+        assert_eq!(String::from_utf8_lossy(&bytes).matches("[secret api_key]").count(), 7);
     }
 }

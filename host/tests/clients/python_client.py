@@ -1,9 +1,9 @@
 """Drives the hub with the official MCP client for Python and prints what it saw as one JSON object.
 
-    python_client.py URL TOKEN [--era modern|legacy]
-    python_client.py --stdio [--era modern|legacy] PROGRAM ARGS...
+    python_client.py URL TOKEN [--era modern|legacy] [--flat]
+    python_client.py --stdio [--era modern|legacy] [--flat] PROGRAM ARGS...
 
-Any surprise ends it with status 1 and a message on stderr. `README.md` beside this file says how it is set up.
+With --flat it expects names without dots. Any surprise ends it with status 1 and a message on stderr. `README.md` beside this file says how it is set up.
 """
 
 import argparse
@@ -37,6 +37,7 @@ def expect(condition, message):
 def arguments():
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--era", choices=MODES, default="modern")
+    parser.add_argument("--flat", action="store_true")
     parser.add_argument("--stdio", action="store_true")
     parser.add_argument("target", nargs=argparse.REMAINDER, help="URL TOKEN, or with --stdio PROGRAM ARGS...")
     known = parser.parse_args()
@@ -44,6 +45,7 @@ def arguments():
         # `URL TOKEN --era X` reads well, but REMAINDER swallows what follows the first word.
         trailing = argparse.ArgumentParser(allow_abbrev=False)
         trailing.add_argument("--era", choices=MODES, default=known.era)
+        trailing.add_argument("--flat", action="store_true", default=known.flat)
         trailing.add_argument("url")
         trailing.add_argument("token")
         return trailing.parse_args(known.target, known)
@@ -52,15 +54,16 @@ def arguments():
     return known
 
 
-async def everything(client, era):
+async def everything(client, era, flat):
+    name = flat_name if flat else dotted_name
     modern = client.protocol_version == MODERN_VERSION
     expect(modern == (era == "modern"), f"negotiated {client.protocol_version} in the {era} era")
 
     tools = [tool.name for tool in (await client.list_tools()).tools]
-    expect("hello-rs.echo.v1" in tools, f"hello-rs.echo.v1 is not among the tools {tools}")
-    echo = await call(client, "hello-rs.echo.v1", {"message": "from Python"})
+    expect(name("echo.v1") in tools, f"{name('echo.v1')} is not among the tools {tools}")
+    echo = await call(client, name("echo.v1"), {"message": "from Python"})
     expect(echo.get("message") == "from Python", f"echo answered {echo}")
-    total = await call(client, "hello-rs.sum.v1", {"numbers": [1, 2.5, 38.5]})
+    total = await call(client, name("sum.v1"), {"numbers": [1, 2.5, 38.5]})
     expect(42 in total.values(), f"the sum of 1, 2.5 and 38.5 is {total}")
 
     resources = [str(resource.uri) for resource in (await client.list_resources()).resources]
@@ -69,8 +72,8 @@ async def everything(client, era):
     expect(greeting == "Hello, MCP", f"hello://greeting reads {greeting!r}")
 
     prompts = [prompt.name for prompt in (await client.list_prompts()).prompts]
-    expect("hello-plan" in prompts, f"hello-plan is not among the prompts {prompts}")
-    plan = (await client.get_prompt("hello-plan", {"name": "Ada"})).messages[0].content.text
+    expect(name("hello-plan") in prompts, f"{name('hello-plan')} is not among the prompts {prompts}")
+    plan = (await client.get_prompt(name("hello-plan"), {"name": "Ada"})).messages[0].content.text
     expect("Ada" in plan, f"hello-plan does not mention Ada: {plan!r}")
 
     return {
@@ -84,6 +87,14 @@ async def everything(client, era):
         "prompts": prompts,
         "plan": plan,
     }
+
+
+def dotted_name(item):
+    return f"hello-rs.{item}"
+
+
+def flat_name(item):
+    return "hello-rs__" + item.replace(".", "_")
 
 
 async def call(client, name, arguments):
@@ -101,7 +112,7 @@ async def over_http(options):
     async with httpx2.AsyncClient(headers=headers, timeout=LIMIT_SECONDS, trust_env=False) as http:
         transport = streamable_http_client(options.url, http_client=http)
         async with Client(transport, mode=MODES[options.era], read_timeout_seconds=LIMIT_SECONDS) as client:
-            return await everything(client, options.era)
+            return await everything(client, options.era, options.flat)
 
 
 async def over_stdio(options):
@@ -109,7 +120,7 @@ async def over_stdio(options):
     # Without `env` the client passes on a few variables only; the hub reads its identity from the environment.
     server = StdioServerParameters(command=program, args=rest, env=dict(os.environ))
     async with Client(server, mode=MODES[options.era], read_timeout_seconds=LIMIT_SECONDS) as client:
-        return await everything(client, options.era)
+        return await everything(client, options.era, options.flat)
 
 
 def causes(error):

@@ -76,11 +76,11 @@ pub fn inspector(hub: Hub, era: Era, request: &[&str], home: &Path) -> Command {
     command
 }
 
-/// `python_client.py`, which makes every request and checks the answers itself.
-pub fn python(hub: Hub, era: Era) -> Command {
+/// `python_client.py`, which makes every request and checks the answers itself; `flat` is whether names have no dots.
+pub fn python(hub: Hub, era: Era, flat: bool) -> Command {
     let mut command = Command::new(test_tool("python", "bin/python"));
     command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/python_client.py"));
-    command.args(["--era", era.name()]);
+    command.args(["--era", era.name()]).args(flat.then_some("--flat"));
     match hub {
         Hub::Http { url, token } => command.args([url, token]),
         Hub::Stdio { command: program, env } => command.arg("--stdio").args(program).envs(env.iter().copied()),

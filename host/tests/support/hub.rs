@@ -150,11 +150,10 @@ impl Hub {
     /// Writes the config: see [`Self::start`].
     pub fn configure(&self, providers: &str) {
         let mut text = format!("version: '1.0'\nproviders:\n{providers}");
-        while let Some((before, rest)) = text.split_once('{')
-            && let Some((name, after)) = rest.split_once(".wasm}")
-            && !name.contains(['{', '\n', ' '])
-        {
-            text = format!("{before}{}{after}", component(name).display());
+        while let Some(end) = text.find(".wasm}") {
+            let start = text[..end].rfind('{').expect("a placeholder begins with a brace");
+            let path = component(&text[start + 1..end]);
+            text.replace_range(start..end + ".wasm}".len(), &path.display().to_string());
         }
         fs::write(self.config_path(), text).expect("the config is written");
     }

@@ -3,4 +3,7 @@
 pub mod clients;
 pub mod hub;
 pub mod netdata;
+pub mod stdio;
+pub mod testbed;
 pub mod tools;
+pub mod upstream;

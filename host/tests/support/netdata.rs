@@ -70,7 +70,7 @@ impl Netdata {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Sets a statsd gauge. Its chart is `statsd_NAME_gauge` and appears within about two seconds.
+    /// Sets a statsd gauge. The chart of `a.b` is `statsd_a.b_gauge` and appears within about two seconds.
     pub fn set_gauge(&self, name: &str, value: impl Display) -> io::Result<()> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         socket.send_to(format!("{name}:{value}|g").as_bytes(), (Ipv4Addr::LOCALHOST, self.statsd))?;

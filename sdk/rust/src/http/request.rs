@@ -32,7 +32,7 @@ pub struct RequestBuilder<'a> {
 
 impl<'a> RequestBuilder<'a> {
     pub(crate) fn new(cx: &'a Context, method: Method, url: String) -> Self {
-        let request = HttpRequest { method, url, headers: Vec::new(), body: None, timeout_ms: None };
+        let request = HttpRequest { method, url, headers: Vec::new(), body: None, timeout_ms: None, delay_ms: None };
         Self { cx, request, secret: None, accept: None, explain: None, mistake: None }
     }
 

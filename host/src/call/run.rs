@@ -1,0 +1,170 @@
+//! Running what the line has let through: open the gates, enter the sandbox, take secrets out, check what came back.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use chrono::Utc;
+use tokio_util::sync::CancellationToken;
+
+use super::{Call, CallError, Hub, Output, ProviderFault, Violation, record::Draft};
+use crate::{
+    config::ToolTimeout,
+    health::{CHECK_TIME, Health, Status},
+    registry::{Revision, Tool},
+    sandbox::{CallContext, Content, GateSet, HealthStatus, ResourceBody, Run, RunError, Traces},
+    vault::CallSecrets,
+};
+
+/// What opening the gates needs to know of the call.
+pub(super) struct Opening<'a> {
+    pub(super) call: &'a Call,
+    pub(super) traces: &'a Traces,
+    pub(super) gone: CancellationToken,
+}
+
+impl Hub {
+    pub(super) async fn call_tool(
+        &self,
+        revision: &Revision,
+        tool: &Tool,
+        input: &str,
+        opening: Opening<'_>,
+        draft: &Draft,
+    ) -> Result<Output, CallError> {
+        let timeout = tool.grant.timeout_ms.duration();
+        let (run, secrets) = self.open(revision, opening, timeout);
+        let context = context(revision, &run, draft);
+        let sandbox = self.parts.registry.sandbox();
+        let answer = sandbox.call_tool(&revision.compiled, run, context, tool.name.as_str(), input).await?;
+        let mut output = answer.map_err(|fault| scrubbed(fault.into(), &secrets))?;
+        secrets.scrub(&mut output.output);
+        scrub_content(&mut output.content, &secrets);
+        let value = serde_json::from_str(&output.output).map_err(|error| not_json(&error))?;
+        let violations = tool.output_violations(&value);
+        if violations.is_empty() {
+            Ok(Output::Tool { value, content: output.content })
+        } else {
+            Err(CallError::InvalidOutput(violations))
+        }
+    }
+
+    pub(super) async fn read_resource(
+        &self,
+        revision: &Revision,
+        uri: &str,
+        opening: Opening<'_>,
+        draft: &Draft,
+    ) -> Result<Output, CallError> {
+        let (run, secrets) = self.open(revision, opening, ToolTimeout::default().duration());
+        let context = context(revision, &run, draft);
+        let sandbox = self.parts.registry.sandbox();
+        let answer = sandbox.read_resource(&revision.compiled, run, context, uri).await?;
+        let mut contents = answer.map_err(|fault| scrubbed(fault.into(), &secrets))?;
+        for content in &mut contents {
+            scrub_body(&mut content.body, &secrets);
+        }
+        Ok(Output::Resource(contents))
+    }
+
+    pub(super) async fn get_prompt(
+        &self,
+        revision: &Revision,
+        prompt: &str,
+        arguments: &[(String, String)],
+        opening: Opening<'_>,
+        draft: &Draft,
+    ) -> Result<Output, CallError> {
+        let (run, secrets) = self.open(revision, opening, ToolTimeout::default().duration());
+        let context = context(revision, &run, draft);
+        let sandbox = self.parts.registry.sandbox();
+        let answer = sandbox.get_prompt(&revision.compiled, run, context, prompt, arguments).await?;
+        let mut messages = answer.map_err(|fault| scrubbed(fault.into(), &secrets))?;
+        for message in &mut messages {
+            scrub_content(std::slice::from_mut(&mut message.content), &secrets);
+        }
+        Ok(Output::Prompt(messages))
+    }
+
+    /// Asks the provider and notes what it said. A check that does not end in time counts as degraded (G6).
+    pub(super) async fn check_health(&self, revision: &Revision, opening: Opening<'_>, draft: &Draft) -> Health {
+        let (run, secrets) = self.open(revision, opening, CHECK_TIME);
+        let context = context(revision, &run, draft);
+        let found = self.parts.registry.sandbox().check_health(&revision.compiled, run, context).await;
+        let (status, error) = match found {
+            Ok(health) => {
+                let mut reason = health.reason;
+                secrets.scrub(&mut reason);
+                let status = match health.status {
+                    HealthStatus::Ok => Status::Ok,
+                    HealthStatus::Degraded => Status::Degraded,
+                    HealthStatus::Down => Status::Down,
+                };
+                (status, Some(reason).filter(|reason| !reason.is_empty() && status != Status::Ok))
+            }
+            Err(error @ (RunError::Timeout(_) | RunError::Cancelled | RunError::Busy(_))) => {
+                (Status::Degraded, Some(format!("the health check did not end: {error}")))
+            }
+            Err(error) => (Status::Down, Some(error.to_string())),
+        };
+        let health = Health {
+            provider: revision.name.to_string(),
+            status,
+            latency_ms: Some(draft.elapsed_ms()),
+            last_check: Some(Utc::now()),
+            error,
+        };
+        self.parts.health.note(&revision.name, &revision.id, health.clone());
+        health
+    }
+
+    /// Opens the gates for one run.
+    fn open(&self, revision: &Revision, opening: Opening<'_>, timeout: Duration) -> (Run, Arc<CallSecrets>) {
+        let secrets = Arc::new(CallSecrets::new(Arc::clone(&self.parts.vault), Arc::clone(&revision.grants)));
+        let gates = GateSet {
+            provider: revision.name.clone(),
+            outbound: Arc::clone(&revision.outbound),
+            secrets: Arc::clone(&secrets),
+            traces: opening.traces.clone(),
+            correlation_id: opening.call.correlation_id.to_string(),
+        };
+        (Run { gates, timeout, cancelled: opening.gone }, secrets)
+    }
+}
+
+fn context(revision: &Revision, run: &Run, draft: &Draft) -> CallContext {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    CallContext {
+        call_id: draft.id.to_string(),
+        correlation_id: run.gates.correlation_id.clone(),
+        deadline_ms: run.timeout.as_millis().try_into().unwrap_or(u32::MAX),
+        settings: revision.settings.clone(),
+        now_ms: now.as_millis().try_into().unwrap_or(u64::MAX),
+    }
+}
+
+fn scrubbed(mut fault: ProviderFault, secrets: &CallSecrets) -> CallError {
+    secrets.scrub(&mut fault.message);
+    fault.into()
+}
+
+fn scrub_content(contents: &mut [Content], secrets: &CallSecrets) {
+    for content in contents {
+        match content {
+            Content::Text(text) => secrets.scrub(text),
+            Content::Resource(resource) => scrub_body(&mut resource.body, secrets),
+            Content::Image(_) | Content::Audio(_) => {}
+        }
+    }
+}
+
+fn scrub_body(body: &mut ResourceBody, secrets: &CallSecrets) {
+    if let ResourceBody::Text(text) = body {
+        secrets.scrub(text);
+    }
+}
+
+fn not_json(error: &serde_json::Error) -> CallError {
+    CallError::InvalidOutput(vec![Violation { pointer: String::new(), message: format!("not JSON: {error}") }])
+}

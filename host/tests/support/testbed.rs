@@ -1,0 +1,89 @@
+//! The provider `testbed` (`providers/testbed`), which misbehaves in every way that a test asks for.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::hub::component;
+
+/// Every tool of it.
+const TOOLS: [&str; 20] = [
+    "calls.count",
+    "clock.busy",
+    "crash.panic",
+    "event.emit",
+    "fail.with",
+    "fetch.get",
+    "fetch.many",
+    "log.flood",
+    "memory.grow",
+    "output.large",
+    "output.wrong",
+    "scan.slow",
+    "secret.leak",
+    "secret.reference",
+    "secret.reveal",
+    "secret.smuggle",
+    "spin.forever",
+    "spin.recurse",
+    "variant.tell",
+    "write.note",
+];
+
+/// How a testbed is configured; [`Testbed::yaml`] is the provider's entry.
+#[derive(Debug, Clone)]
+pub struct Testbed<'a> {
+    pub name: &'a str,
+    pub component: &'a str,
+    /// Further lines, each `key: value`.
+    pub with: &'a [&'a str],
+    pub min_role: &'a str,
+    pub timeout_ms: u32,
+}
+
+impl Default for Testbed<'_> {
+    fn default() -> Self {
+        Self { name: "testbed", component: "{testbed.wasm}", with: &[], min_role: "ops_viewer", timeout_ms: 5000 }
+    }
+}
+
+impl Testbed<'_> {
+    pub fn yaml(&self) -> String {
+        let Self { name, component, with, min_role, timeout_ms } = self;
+        let with: String = with.iter().map(|line| format!("    {line}\n")).collect();
+        let tools: String = TOOLS
+            .iter()
+            .map(|tool| {
+                format!(
+                    "      - {{ name: {tool}, min_role: {min_role}, timeout_ms: {timeout_ms}, schema_version: '1.0' }}\n"
+                )
+            })
+            .collect();
+        format!("  {name}:\n    component: {component}\n{with}    tools:\n{tools}")
+    }
+}
+
+/// A testbed with these further lines.
+pub fn testbed(with: &[&str]) -> String {
+    Testbed { with, ..Testbed::default() }.yaml()
+}
+
+/// The component as a variant of itself: another component, that may also describe itself badly (see
+/// `providers/testbed/src/variant.rs`).
+pub fn variant(name: &str) -> Vec<u8> {
+    let mut bytes = fs::read(component("testbed")).expect("the component");
+    let mark = |name: &str| format!("testbed-variant={name:<8}").into_bytes();
+    let (plain, other) = (mark("plain"), mark(name));
+    assert_eq!(plain.len(), other.len(), "{name} is too long");
+    let places: Vec<_> = memchr::memmem::find_iter(&bytes, &plain).collect();
+    let [place] = places[..] else { panic!("the mark stands {} times in the component", places.len()) };
+    bytes[place..place + other.len()].copy_from_slice(&other);
+    bytes
+}
+
+/// Puts a component into a folder in one step, as a deployment does.
+pub fn replace(folder: &Path, file: &str, bytes: &[u8]) -> PathBuf {
+    let (path, fresh) = (folder.join(file), folder.join(format!(".{file}.new")));
+    fs::write(&fresh, bytes).expect("written");
+    fs::rename(&fresh, &path).expect("renamed");
+    path
+}
