@@ -3,8 +3,12 @@
 
 mod support;
 
+mod audit;
+mod identity;
+mod limits;
 mod mcp_clients;
 mod netdata;
+mod reload;
 mod rest;
 mod sandbox;
 mod vault;

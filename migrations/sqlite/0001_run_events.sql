@@ -68,17 +68,25 @@ CREATE TRIGGER ops.run_events_no_update BEFORE UPDATE ON run_events
 BEGIN SELECT RAISE(ABORT, 'ops.run_events is append-only'); END;
 CREATE TRIGGER ops.run_events_no_delete BEFORE DELETE ON run_events
 BEGIN SELECT RAISE(ABORT, 'ops.run_events is append-only'); END;
--- REPLACE removes the old row without a DELETE trigger, so it is caught before.
+-- REPLACE removes the old row without a DELETE trigger, so it is caught before: by every key, and the rowid is one too.
 CREATE TRIGGER ops.run_events_no_replace BEFORE INSERT ON run_events
-WHEN EXISTS (SELECT 1 FROM run_events WHERE id = NEW.id OR (writer = NEW.writer AND seq = NEW.seq))
+WHEN EXISTS (
+    SELECT 1 FROM run_events WHERE id = NEW.id OR rowid = NEW.rowid OR (writer = NEW.writer AND seq = NEW.seq)
+)
 BEGIN SELECT RAISE(ABORT, 'ops.run_events is append-only'); END;
 
 CREATE TRIGGER ops.run_intents_no_update BEFORE UPDATE ON run_intents
 BEGIN SELECT RAISE(ABORT, 'ops.run_intents is append-only'); END;
 CREATE TRIGGER ops.run_intents_no_delete BEFORE DELETE ON run_intents
 BEGIN SELECT RAISE(ABORT, 'ops.run_intents is append-only'); END;
+CREATE TRIGGER ops.run_intents_no_replace BEFORE INSERT ON run_intents
+WHEN EXISTS (SELECT 1 FROM run_intents WHERE id = NEW.id OR rowid = NEW.rowid)
+BEGIN SELECT RAISE(ABORT, 'ops.run_intents is append-only'); END;
 
 CREATE TRIGGER ops.audit_writers_no_update BEFORE UPDATE ON audit_writers
 BEGIN SELECT RAISE(ABORT, 'ops.audit_writers is append-only'); END;
 CREATE TRIGGER ops.audit_writers_no_delete BEFORE DELETE ON audit_writers
+BEGIN SELECT RAISE(ABORT, 'ops.audit_writers is append-only'); END;
+CREATE TRIGGER ops.audit_writers_no_replace BEFORE INSERT ON audit_writers
+WHEN EXISTS (SELECT 1 FROM audit_writers WHERE writer = NEW.writer OR rowid = NEW.rowid)
 BEGIN SELECT RAISE(ABORT, 'ops.audit_writers is append-only'); END;

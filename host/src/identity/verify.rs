@@ -96,6 +96,10 @@ impl Identity {
             return Err(IdentityError::Malformed("longer than 8 KiB"));
         }
         let header = decode_header(token).map_err(|error| refusal(error.kind()))?;
+        if header.crit.is_some() {
+            // RFC 7515 §4.1.11. None is understood here, and the library does not look.
+            return Err(IdentityError::Malformed("its header has an extension that is critical"));
+        }
         let algorithm = asymmetric(&header)?;
         match self {
             Self::Local(keys) => verified(token, keys.decoding_key(), keys.validation()),

@@ -2,6 +2,7 @@
 
 pub mod clients;
 pub mod hub;
+pub mod jwt;
 pub mod netdata;
 pub mod stdio;
 pub mod testbed;

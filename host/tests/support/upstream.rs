@@ -3,9 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
-use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use axum::{Json, Router};
@@ -15,10 +14,7 @@ use tokio::sync::watch;
 /// A request as it arrived.
 #[derive(Debug, Clone)]
 pub struct Seen {
-    pub method: Method,
-    pub uri: String,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+    headers: HeaderMap,
 }
 
 impl Seen {
@@ -83,13 +79,12 @@ impl Upstream {
     }
 }
 
-fn note(shared: &Shared, method: Method, uri: &Uri, headers: &HeaderMap, body: Bytes) {
-    let seen = Seen { method, uri: uri.to_string(), headers: headers.clone(), body };
-    shared.seen.lock().expect("a lock").push(seen);
+fn note(shared: &Shared, headers: &HeaderMap) {
+    shared.seen.lock().expect("a lock").push(Seen { headers: headers.clone() });
 }
 
-async fn echo(State(shared): State<Shared>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
-    note(&shared, method, &uri, &headers, body);
+async fn echo(State(shared): State<Shared>, uri: Uri, headers: HeaderMap) -> Response {
+    note(&shared, &headers);
     let text = |name: &str| headers.get(name).map(|value| value.to_str().expect("text").to_owned());
     let authorization = text("authorization").unwrap_or_default();
     let all: serde_json::Map<_, _> =
@@ -97,13 +92,13 @@ async fn echo(State(shared): State<Shared>, method: Method, uri: Uri, headers: H
     ([("x-echo", authorization)], Json(json!({ "headers": all, "uri": uri.to_string() }))).into_response()
 }
 
-async fn wait(State(shared): State<Shared>, method: Method, uri: Uri, headers: HeaderMap) -> &'static str {
-    note(&shared, method, &uri, &headers, Bytes::new());
+async fn wait(State(shared): State<Shared>, headers: HeaderMap) -> &'static str {
+    note(&shared, &headers);
     let _ = shared.release.subscribe().wait_for(|released| *released).await;
     "released"
 }
 
-async fn redirect(State(shared): State<Shared>, Path(port): Path<u16>, uri: Uri, headers: HeaderMap) -> Response {
-    note(&shared, Method::GET, &uri, &headers, Bytes::new());
+async fn redirect(State(shared): State<Shared>, Path(port): Path<u16>, headers: HeaderMap) -> Response {
+    note(&shared, &headers);
     (StatusCode::FOUND, [(header::LOCATION, format!("http://127.0.0.1:{port}/echo"))]).into_response()
 }

@@ -50,12 +50,16 @@ pub mod http;
 #[doc(hidden)]
 pub mod hub;
 mod json;
+pub mod paging;
 mod prompt;
 mod provider;
+mod quota;
 mod resource;
 mod schema;
+mod severity;
 mod template;
 pub mod testing;
+pub mod time;
 mod tool;
 
 pub use context::Context;
@@ -69,7 +73,9 @@ pub use gate::Gate;
 pub use health::Health;
 pub use prompt::{Arguments, Messages, Prompt};
 pub use provider::Provider;
+pub use quota::{QUOTA_EVENT, Quota};
 pub use resource::Resource;
+pub use severity::{Severity, SeverityCounts};
 pub use template::Variables;
 pub use tool::{Answer, IntoAnswer, NoInput, Tool};
 
@@ -80,8 +86,8 @@ pub use {schemars, serde, serde_json};
 pub mod prelude {
     pub use crate::http::{Failure, Response};
     pub use crate::{
-        Answer, Arguments, CallError, Content, Context, ErrorCode, Health, Method, NoInput, Prompt, Provider, Resource,
-        Tool, Variables,
+        Answer, Arguments, CallError, Content, Context, ErrorCode, Health, Method, NoInput, Prompt, Provider, Quota,
+        Resource, Severity, SeverityCounts, Tool, Variables,
     };
     pub use schemars::{self, JsonSchema};
     pub use serde::{Deserialize, Serialize};

@@ -1,7 +1,5 @@
 //! The one place where gate errors and upstream statuses become [`CallError`]s.
 
-use std::time::Duration;
-
 use super::Response;
 use crate::contract::HttpError;
 use crate::error::CallError;
@@ -85,7 +83,7 @@ fn of_status(response: &Response, about: &About<'_>) -> CallError {
         429 => {
             let error =
                 CallError::upstream_rate_limited(format!("{who} asks to slow down (429): try again later{said}"));
-            match retry_after(response) {
+            match response.retry_after() {
                 Some(wait) => error.retry_after(wait),
                 None => error,
             }
@@ -99,16 +97,11 @@ fn of_status(response: &Response, about: &About<'_>) -> CallError {
         400..=499 => CallError::upstream_failed(format!("{who} refused the request ({status}){said}")),
         503 => {
             let error = CallError::upstream_failed(format!("{who} is unavailable (503): try again later{said}"));
-            match retry_after(response) {
+            match response.retry_after() {
                 Some(wait) => error.retry_after(wait),
                 None => error,
             }
         }
         _ => CallError::upstream_failed(format!("{who} failed ({status}): try again later{said}")),
     }
-}
-
-/// `Retry-After` in its seconds form; dates are rare in APIs and are left out.
-fn retry_after(response: &Response) -> Option<Duration> {
-    response.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
 }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::failure::About;
+use super::retry::send_all;
 use super::url::{authority, percent_encode};
 use super::{Failure, Response};
 use crate::context::Context;
 use crate::contract::{HttpError, HttpRequest, HttpResponse, Method};
 use crate::error::CallError;
-use crate::gate::Gate;
 
 type Accept<'a> = Box<dyn Fn(&Response) -> bool + 'a>;
 type Explain<'a> = Box<dyn Fn(&Failure<'_>) -> Option<CallError> + 'a>;
@@ -28,12 +28,13 @@ pub struct RequestBuilder<'a> {
     accept: Option<Accept<'a>>,
     explain: Option<Explain<'a>>,
     mistake: Option<CallError>,
+    retry: bool,
 }
 
 impl<'a> RequestBuilder<'a> {
     pub(crate) fn new(cx: &'a Context, method: Method, url: String) -> Self {
         let request = HttpRequest { method, url, headers: Vec::new(), body: None, timeout_ms: None, delay_ms: None };
-        Self { cx, request, secret: None, accept: None, explain: None, mistake: None }
+        Self { cx, request, secret: None, accept: None, explain: None, mistake: None, retry: false }
     }
 
     /// Appends one path segment, percent-encoded. Comes before any [`query`](Self::query). A segment that is empty or
@@ -111,6 +112,21 @@ impl<'a> RequestBuilder<'a> {
         self
     }
 
+    /// Waits this long before sending: the hub's clock, since a provider has none. A wait that the deadline leaves no room
+    /// for is a timeout at once. Use it to poll.
+    pub fn delay(mut self, wait: Duration) -> Self {
+        self.request.delay_ms = Some(u32::try_from(wait.as_millis()).unwrap_or(u32::MAX));
+        self
+    }
+
+    /// Tries up to twice more when the upstream answers 408, 502, 503 or 504, or 429 with a `Retry-After`: after the wait
+    /// that it asks for, or else a short one, and only where the deadline leaves room. Not for a request that does harm
+    /// when it arrives twice.
+    pub fn retry(mut self) -> Self {
+        self.retry = true;
+        self
+    }
+
     /// Lets [`send`](Self::send) also return answers that are not 2xx but mean something to the provider, such as a 404
     /// for "no such version".
     pub fn accept(mut self, accept: impl Fn(&Response) -> bool + 'a) -> Self {
@@ -132,19 +148,28 @@ impl<'a> RequestBuilder<'a> {
     /// `upstream-timeout` for 408, 504 and no answer in time, `upstream-failed` for the other statuses, and
     /// `upstream-unreachable` where the gate refuses or nothing answers.
     pub fn send(self) -> Result<Response, CallError> {
-        let request = self.ready()?;
-        let answer = self.cx.gate().send(request);
-        self.judge(answer)
+        let answers = send_all(self.cx.gate(), &[self]);
+        answers.into_iter().next().unwrap_or_else(|| Err(CallError::internal("the SDK lost an answer: report this")))
     }
 
-    fn ready(&self) -> Result<&HttpRequest, CallError> {
+    pub(super) fn ready(&self) -> Result<&HttpRequest, CallError> {
         self.mistake.clone().map_or(Ok(&self.request), Err)
     }
 
-    fn judge(&self, answer: Result<HttpResponse, HttpError>) -> Result<Response, CallError> {
-        let response = answer
-            .map(|answer| Response::new(answer, &self.request.url))
-            .map_err(|error| self.error(&Failure::Gate(&error)))?;
+    pub(super) fn retries(&self) -> bool {
+        self.retry
+    }
+
+    pub(super) fn deadline(&self) -> Duration {
+        self.cx.deadline()
+    }
+
+    pub(super) fn response(&self, answer: HttpResponse) -> Response {
+        Response::new(answer, &self.request.url, self.cx.now_ms())
+    }
+
+    pub(super) fn judge(&self, answer: Result<Response, HttpError>) -> Result<Response, CallError> {
+        let response = answer.map_err(|error| self.error(&Failure::Gate(&error)))?;
         let accepted = response.is_success() || self.accept.as_ref().is_some_and(|accept| accept(&response));
         if accepted { Ok(response) } else { Err(self.error(&Failure::Status(&response))) }
     }
@@ -159,18 +184,4 @@ impl<'a> RequestBuilder<'a> {
         self.mistake.get_or_insert(mistake);
         self
     }
-}
-
-/// Sends what is ready in one go; a request with a mistake is not sent and keeps its place.
-pub(crate) fn send_all(gate: &dyn Gate, builders: &[RequestBuilder<'_>]) -> Vec<Result<Response, CallError>> {
-    let ready: Vec<_> = builders.iter().filter_map(|builder| builder.ready().ok().cloned()).collect();
-    let mut answers = gate.send_all(&ready).into_iter();
-    builders
-        .iter()
-        .map(|builder| {
-            builder.ready()?;
-            let missing = || Err(HttpError::Connection("the gate gave no answer".to_owned()));
-            builder.judge(answers.next().unwrap_or_else(missing))
-        })
-        .collect()
 }

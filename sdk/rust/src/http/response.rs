@@ -1,13 +1,14 @@
 //! An upstream's answer.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
 use super::url;
 use crate::contract::HttpResponse;
 use crate::error::CallError;
-use crate::json;
+use crate::{json, time};
 
 /// How much of a body an error may quote, in characters.
 const EXCERPT_CHARS: usize = 160;
@@ -17,11 +18,17 @@ const EXCERPT_CHARS: usize = 160;
 pub struct Response {
     answer: HttpResponse,
     url: String,
+    /// The call's beginning: the nearest that a provider has to a clock.
+    now_ms: u64,
 }
 
 impl Response {
-    pub(super) fn new(answer: HttpResponse, url: &str) -> Self {
-        Self { answer, url: url.to_owned() }
+    pub(super) fn new(answer: HttpResponse, url: &str, now_ms: u64) -> Self {
+        Self { answer, url: url.to_owned(), now_ms }
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
     }
 
     /// The HTTP status.
@@ -39,8 +46,27 @@ impl Response {
     /// The first value of a header, whose name is given in any case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        let found = self.answer.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        self.headers(name).next()
+    }
+
+    /// Every value of a header, whose name is given in any case.
+    pub fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
+        let found = self.answer.headers.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
+    }
+
+    /// When it came, in milliseconds since the Unix epoch: what the upstream's `Date` says, or else when the call began.
+    #[must_use]
+    pub fn received_ms(&self) -> u64 {
+        self.header("date").and_then(time::http_date).unwrap_or(self.now_ms)
+    }
+
+    /// How long the upstream asks to wait: `Retry-After` as seconds or as a date.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        let value = self.header("retry-after")?.trim();
+        let wait = value.parse().ok().map(Duration::from_secs);
+        wait.or_else(|| Some(Duration::from_millis(time::http_date(value)?.saturating_sub(self.received_ms()))))
     }
 
     /// The body as it came.

@@ -1,6 +1,7 @@
 //! A gate that answers from a script and remembers what it saw.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -59,13 +60,15 @@ struct Seen {
 type Otherwise = Box<dyn Fn(&HttpRequest) -> Result<HttpResponse, HttpError>>;
 
 /// A [`Gate`] for tests. Requests without a script are refused as `denied-host`, secrets that were not given are not
-/// set.
+/// set. A request's `delay` passes at once, but counts: when the call's time is used up, the gate answers `timeout`.
 #[derive(Default)]
 pub struct FakeGate {
     rules: RefCell<Vec<Rule>>,
     otherwise: Option<Otherwise>,
     secrets: Vec<(String, Result<String, SecretError>)>,
     seen: RefCell<Seen>,
+    latency: Duration,
+    left: Cell<Duration>,
 }
 
 impl FakeGate {
@@ -94,6 +97,25 @@ impl FakeGate {
     pub fn otherwise(mut self, answer: impl Fn(&HttpRequest) -> Result<HttpResponse, HttpError> + 'static) -> Self {
         self.otherwise = Some(Box::new(answer));
         self
+    }
+
+    /// Lets every request take this much of the call's time; nothing unless told.
+    #[must_use]
+    pub fn latency(mut self, latency: Duration) -> Self {
+        self.latency = latency;
+        self
+    }
+
+    /// A call begins, with so much time.
+    pub(super) fn begin(&self, deadline: Duration) {
+        self.left.set(deadline);
+    }
+
+    /// Lets a request's time pass; `None` when the call has not that much.
+    fn pass(&self, time: Duration) -> Option<()> {
+        let left = self.left.get();
+        self.left.set(left.saturating_sub(time));
+        (time.is_zero() || time < left).then_some(())
     }
 
     /// Grants and sets a secret, revealed as `revealed-<name>`.
@@ -149,7 +171,12 @@ impl FakeGate {
 
 impl Gate for FakeGate {
     fn send(&self, request: &HttpRequest) -> Result<HttpResponse, HttpError> {
+        let delay = Duration::from_millis(request.delay_ms.unwrap_or(0).into());
+        if !delay.is_zero() && delay >= self.left.get() {
+            return Err(HttpError::Timeout); // as the hub does: at once, and nothing is sent
+        }
         self.seen.borrow_mut().requests.push(request.clone());
+        self.pass(delay + self.latency).ok_or(HttpError::Timeout)?;
         let mut rules = self.rules.borrow_mut();
         let matching = rules.iter_mut().filter(|r| r.method == request.method && request.url.starts_with(&r.prefix));
         let Some(rule) = matching.max_by_key(|rule| rule.prefix.len()) else {

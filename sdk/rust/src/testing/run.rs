@@ -1,6 +1,7 @@
 //! The driver: a whole provider, called as the hub would.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -14,7 +15,13 @@ use crate::provider::Provider;
 /// Runs a provider natively, with no gate, empty settings and the clock at 2026-01-01T00:00:00Z.
 #[must_use]
 pub fn run(provider: Provider) -> Run {
-    Run { provider, gate: Rc::new(FakeGate::new()), settings: json!({}), now_ms: 1_767_225_600_000, deadline_ms: 5_000 }
+    Run {
+        provider,
+        gate: Rc::new(FakeGate::new()),
+        settings: json!({}),
+        now_ms: 1_767_225_600_000,
+        deadline: Duration::from_secs(5),
+    }
 }
 
 /// A provider under test. Every method goes through the code that runs in the hub.
@@ -23,7 +30,7 @@ pub struct Run {
     gate: Rc<FakeGate>,
     settings: Value,
     now_ms: u64,
-    deadline_ms: u32,
+    deadline: Duration,
 }
 
 impl Run {
@@ -45,6 +52,13 @@ impl Run {
     #[must_use]
     pub fn now_ms(mut self, now_ms: u64) -> Self {
         self.now_ms = now_ms;
+        self
+    }
+
+    /// How long a call may take; 5 s unless told. The gate keeps it by a clock of its own, which only requests move on.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
         self
     }
 
@@ -110,10 +124,11 @@ impl Run {
     }
 
     fn context(&self) -> Context {
+        self.gate.begin(self.deadline);
         let call = CallContext {
             call_id: "call-1".to_owned(),
             correlation_id: "correlation-1".to_owned(),
-            deadline_ms: self.deadline_ms,
+            deadline_ms: u32::try_from(self.deadline.as_millis()).unwrap_or(u32::MAX),
             settings: self.settings.to_string(),
             now_ms: self.now_ms,
         };
