@@ -66,6 +66,8 @@ async fn loops_on_every_core_leave_room_for_other_providers_and_health() {
         "{loops} loops: {calls} other calls, the slowest took {slowest_call:?}, /health {slowest_health:?}; the latest loop ended {latest} ms late"
     );
     assert_eq!(late.len(), loops);
+    // Twenty where nothing else runs; two or three if loops kept the runtime from its timers and sockets.
+    assert!(calls >= 6, "{calls} calls");
     assert!(slowest_call < Duration::from_millis(1000), "{slowest_call:?}");
     assert!(latest < 400, "{latest} ms late");
 }

@@ -78,7 +78,7 @@ async fn hub(listener: TcpListener, end: CancellationToken, data: &Path, forgett
         audit: if forgetting { audit.forgetting() } else { audit },
         health: HealthBoard::default(),
     });
-    let app = api::router(&hub, &api::PublicAddress::default(), &end);
+    let app = api::router(&hub, &api::PublicAddress::default());
     api::serve(hub, listener, app, end).await?;
     Ok(())
 }

@@ -42,15 +42,15 @@ pub struct PublicAddress {
 }
 
 /// Every route of the hub.
-pub fn router(hub: &Arc<Hub>, address: &PublicAddress, end: &CancellationToken) -> Router {
+pub fn router(hub: &Arc<Hub>, address: &PublicAddress) -> Router {
     let rest = Router::new()
         .route("/providers/{provider}/{tool}", post(tools::call))
         .route("/providers/{provider}/health", get(health::provider))
         .route("/openapi.json", get(openapi::document))
         .route_layer(from_fn_with_state((Arc::clone(hub), Surface::Rest), access::require));
     let mcp = Router::new()
-        .merge(mcp::http::routes(hub, address, "/mcp", WireForm::Dotted, end))
-        .merge(mcp::http::routes(hub, address, "/mcp/flat", WireForm::Flat, end))
+        .merge(mcp::http::routes(hub, address, "/mcp", WireForm::Dotted))
+        .merge(mcp::http::routes(hub, address, "/mcp/flat", WireForm::Flat))
         .route_layer(from_fn_with_state((Arc::clone(hub), Surface::Mcp), access::require));
     let open = Router::new()
         .route("/health", get(health::all))

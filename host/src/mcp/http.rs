@@ -16,7 +16,6 @@ use rmcp::transport::streamable_http_server::{
 };
 use serde::Deserialize;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use super::{Access, Endpoint};
 use crate::{
@@ -26,18 +25,12 @@ use crate::{
 };
 
 /// The endpoint at `path`, with and without a slash at its end.
-pub(crate) fn routes(
-    hub: &Arc<Hub>,
-    address: &PublicAddress,
-    path: &'static str,
-    form: WireForm,
-    end: &CancellationToken,
-) -> Router<Arc<Hub>> {
+pub(crate) fn routes(hub: &Arc<Hub>, address: &PublicAddress, path: &'static str, form: WireForm) -> Router<Arc<Hub>> {
     let endpoint = Endpoint { hub: Arc::clone(hub), form, access: Access::PerRequest };
     let service = StreamableHttpService::new(
         move || Ok(endpoint.clone()),
         Arc::new(NeverSessionManager::default()),
-        config(address, end),
+        config(address),
     );
     Router::new()
         .route(path, any_service(service.clone()))
@@ -47,7 +40,7 @@ pub(crate) fn routes(
 
 /// No sessions: rmcp's are not bound to a caller, and any replica should answer any request. `Host` and `Origin` are
 /// checked against DNS rebinding.
-fn config(address: &PublicAddress, end: &CancellationToken) -> StreamableHttpServerConfig {
+fn config(address: &PublicAddress) -> StreamableHttpServerConfig {
     let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned(), "::1".to_owned()];
     let mut origins: Vec<String> =
         ["localhost", "127.0.0.1", "[::1]"].iter().map(|host| format!("http://{host}:*")).collect();
@@ -61,7 +54,6 @@ fn config(address: &PublicAddress, end: &CancellationToken) -> StreamableHttpSer
         .with_legacy_session_mode(false)
         .with_json_response(true)
         .with_max_request_body_bytes(BODY_MAX)
-        .with_cancellation_token(end.child_token())
 }
 
 /// What every JSON-RPC message of MCP has.
