@@ -3,9 +3,11 @@
 
 mod support;
 
+mod architecture;
 mod audit;
 mod identity;
 mod limits;
+mod mcp;
 mod mcp_clients;
 mod netdata;
 mod reload;

@@ -24,7 +24,8 @@ fn secrets(hub: &Hub, arguments: &[&str], stdin: &str) -> Output {
     let mut command = hub.program();
     command.arg("secrets").args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().expect("it runs");
-    child.stdin.take().expect("piped").write_all(stdin.as_bytes()).expect("written");
+    // A command that refuses its arguments ends without reading.
+    let _ = child.stdin.take().expect("piped").write_all(stdin.as_bytes());
     child.wait_with_output().expect("it ends")
 }
 

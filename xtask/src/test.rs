@@ -63,7 +63,7 @@ fn root(workspace: &Workspace) -> Command {
     let mut command = workspace::cargo();
     command.current_dir(&workspace.root);
     if has_nextest() {
-        command.args(["nextest", "run", "--config-file", ".ci/nextest.toml"]);
+        command.args(["nextest", "run"]);
     } else {
         command.arg("test");
     }

@@ -3,6 +3,9 @@
 /// MCP Inspector, whose command line is one of the clients that the tests use (npm).
 pub const INSPECTOR: &str = "2.12.0";
 
+/// Prism, which judges requests against a vendor's OpenAPI (npm).
+pub const PRISM: &str = "5.14.2";
+
 /// The oldest Node that the inspector runs on.
 pub const NODE_AT_LEAST: (u32, u32) = (22, 19);
 

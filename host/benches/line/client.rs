@@ -34,8 +34,9 @@ pub(crate) async fn load(
     }
     let elapsed = started.elapsed().as_secs_f64();
     latencies.sort_unstable();
-    let at = |part: f64| latencies[((latencies.len() - 1) as f64 * part) as usize].as_secs_f64() * 1000.0;
-    Ok(Figures { p50_ms: at(0.5), p99_ms: at(0.99), per_second: latencies.len() as f64 / elapsed })
+    let at = |percent: usize| latencies[(latencies.len() - 1) * percent / 100].as_secs_f64() * 1000.0;
+    let calls = f64::from(u32::try_from(latencies.len())?);
+    Ok(Figures { p50_ms: at(50), p99_ms: at(99), per_second: calls / elapsed })
 }
 
 async fn connection(address: String, request: Vec<u8>, until: Instant) -> anyhow::Result<Vec<Duration>> {

@@ -10,6 +10,7 @@ use bulkhead::{
     health::HealthBoard,
     identity::{Identity, LocalKeys, MintRequest, Role},
     limits::Limiter,
+    mcp,
     registry::{Registry, Sources},
     sandbox::Sandbox,
     store::private_file,
@@ -78,7 +79,8 @@ async fn hub(listener: TcpListener, end: CancellationToken, data: &Path, forgett
         audit: if forgetting { audit.forgetting() } else { audit },
         health: HealthBoard::default(),
     });
-    let app = api::router(&hub, &api::PublicAddress::default());
+    let address = api::PublicAddress::default();
+    let app = api::router(&hub, &address, mcp::http::routes(&hub, &address));
     api::serve(hub, listener, app, end).await?;
     Ok(())
 }

@@ -16,19 +16,21 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use correlation::Correlation;
 pub use problem::{Problem, challenge};
 
-use crate::{
-    call::{CallError, Hub, InputFault, Surface, WireForm},
-    mcp,
-};
+use crate::call::{CallError, Hub, InputFault, Surface};
 
 /// The largest request body, in bytes (A4).
 pub const BODY_MAX: usize = 10 * 1024 * 1024;
+/// How much more of a body that is too large is read and thrown away, in bytes.
+const DISCARD_MAX: usize = 64 * 1024 * 1024;
+/// How long that may take.
+const DISCARD_TIME: Duration = Duration::from_secs(2);
 /// How long a request body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(20);
 /// How long calls under way may take to end when the hub stops.
@@ -41,17 +43,14 @@ pub struct PublicAddress {
     pub base_url: Option<url::Url>,
 }
 
-/// Every route of the hub.
-pub fn router(hub: &Arc<Hub>, address: &PublicAddress) -> Router {
+/// Every route of the hub; `mcp` are those of [`crate::mcp::http::routes`].
+pub fn router(hub: &Arc<Hub>, address: &PublicAddress, mcp: Router<Arc<Hub>>) -> Router {
     let rest = Router::new()
         .route("/providers/{provider}/{tool}", post(tools::call))
         .route("/providers/{provider}/health", get(health::provider))
         .route("/openapi.json", get(openapi::document))
         .route_layer(from_fn_with_state((Arc::clone(hub), Surface::Rest), access::require));
-    let mcp = Router::new()
-        .merge(mcp::http::routes(hub, address, "/mcp", WireForm::Dotted))
-        .merge(mcp::http::routes(hub, address, "/mcp/flat", WireForm::Flat))
-        .route_layer(from_fn_with_state((Arc::clone(hub), Surface::Mcp), access::require));
+    let mcp = mcp.route_layer(from_fn_with_state((Arc::clone(hub), Surface::Mcp), access::require));
     let open = Router::new()
         .route("/health", get(health::all))
         .route("/livez", get(|| async { "alive\n" }))
@@ -89,24 +88,22 @@ pub async fn serve(hub: Arc<Hub>, listener: TcpListener, app: Router, end: Cance
 }
 
 /// Reads a request's body within the limits on size and time.
-pub(crate) async fn read_body(body: axum::body::Body) -> Result<bytes::Bytes, InputFault> {
-    match tokio::time::timeout(BODY_TIME, axum::body::to_bytes(body, BODY_MAX)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if is_too_large(&error) => Err(InputFault::TooLarge(BODY_MAX)),
+pub(crate) async fn read_body(mut body: axum::body::Body) -> Result<bytes::Bytes, InputFault> {
+    match tokio::time::timeout(BODY_TIME, Limited::new(&mut body, BODY_MAX).collect()).await {
+        Ok(Ok(read)) => Ok(read.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            discard(body).await;
+            Err(InputFault::TooLarge(BODY_MAX))
+        }
         Ok(Err(_)) => Err(InputFault::Malformed("the body broke off".to_owned())),
         Err(_) => Err(InputFault::Malformed(format!("the body took longer than {} s", BODY_TIME.as_secs()))),
     }
 }
 
-fn is_too_large(error: &axum::Error) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
+/// Reads on for a moment: a client that is still sending when the connection closes sees a reset and no answer.
+async fn discard(body: axum::body::Body) {
+    let mut rest = Limited::new(body, DISCARD_MAX);
+    let _ = tokio::time::timeout(DISCARD_TIME, async { while let Some(Ok(_)) = rest.frame().await {} }).await;
 }
 
 async fn not_found(uri: Uri) -> Response {

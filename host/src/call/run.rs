@@ -13,7 +13,7 @@ use crate::{
     config::ToolTimeout,
     health::{CHECK_TIME, Health, Status},
     registry::{Revision, Tool},
-    sandbox::{CallContext, Content, GateSet, HealthStatus, ResourceBody, Run, RunError, Traces},
+    sandbox::{CallContext, Content, GateSet, HealthStatus, ResourceBody, ResourceContent, Run, RunError, Traces},
     vault::CallSecrets,
 };
 
@@ -63,7 +63,7 @@ impl Hub {
         let answer = sandbox.read_resource(&revision.compiled, run, context, uri).await?;
         let mut contents = answer.map_err(|fault| scrubbed(fault.into(), &secrets))?;
         for content in &mut contents {
-            scrub_body(&mut content.body, &secrets);
+            scrub_resource(content, &secrets);
         }
         Ok(Output::Resource(contents))
     }
@@ -153,15 +153,21 @@ fn scrub_content(contents: &mut [Content], secrets: &CallSecrets) {
     for content in contents {
         match content {
             Content::Text(text) => secrets.scrub(text),
-            Content::Resource(resource) => scrub_body(&mut resource.body, secrets),
-            Content::Image(_) | Content::Audio(_) => {}
+            Content::Resource(resource) => scrub_resource(resource, secrets),
+            Content::Image(blob) | Content::Audio(blob) => {
+                secrets.scrub(&mut blob.mime_type);
+                secrets.scrub_bytes(&mut blob.data);
+            }
         }
     }
 }
 
-fn scrub_body(body: &mut ResourceBody, secrets: &CallSecrets) {
-    if let ResourceBody::Text(text) = body {
-        secrets.scrub(text);
+fn scrub_resource(content: &mut ResourceContent, secrets: &CallSecrets) {
+    secrets.scrub(&mut content.uri);
+    secrets.scrub(&mut content.mime_type);
+    match &mut content.body {
+        ResourceBody::Text(text) => secrets.scrub(text),
+        ResourceBody::Blob(blob) => secrets.scrub_bytes(blob),
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) fn http(options: &Options, serve: ServeOptions) -> anyhow::Result<Exi
         let end = end_on_signal()?;
         let running = Running::start(options, &serve.identity, &end).await?;
         let address = api::PublicAddress { base_url: serve.public_url };
-        let app = api::router(&running.hub, &address);
+        let app = api::router(&running.hub, &address, mcp::http::routes(&running.hub, &address));
         let listener = TcpListener::bind(serve.listen)
             .await
             .with_context(|| format!("cannot listen on {}: is another hub running there?", serve.listen))?;

@@ -24,8 +24,13 @@ use crate::{
     identity::Caller,
 };
 
+/// Both endpoints: `/mcp`, and `/mcp/flat` with names for clients that refuse dots.
+pub fn routes(hub: &Arc<Hub>, address: &PublicAddress) -> Router<Arc<Hub>> {
+    endpoint(hub, address, "/mcp", WireForm::Dotted).merge(endpoint(hub, address, "/mcp/flat", WireForm::Flat))
+}
+
 /// The endpoint at `path`, with and without a slash at its end.
-pub(crate) fn routes(hub: &Arc<Hub>, address: &PublicAddress, path: &'static str, form: WireForm) -> Router<Arc<Hub>> {
+fn endpoint(hub: &Arc<Hub>, address: &PublicAddress, path: &'static str, form: WireForm) -> Router<Arc<Hub>> {
     let endpoint = Endpoint { hub: Arc::clone(hub), form, access: Access::PerRequest };
     let service = StreamableHttpService::new(
         move || Ok(endpoint.clone()),

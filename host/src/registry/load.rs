@@ -9,83 +9,19 @@ use std::{
 
 use aws_lc_rs::digest;
 
-use super::{Revision, offer::Offer};
+use super::{Revision, error::LoadError, offer::Offer};
 use crate::{
     audit::hex,
-    call::{NameError, ProviderName, ToolName},
+    call::ProviderName,
     config::{HostEntry, ProviderConfig},
-    outbound::{Allowlist, AllowlistError, Gate, GateError, GateOptions, RootCertificate},
-    sandbox::{Compiled, ContractError, RunError, Sandbox},
+    outbound::{Allowlist, Gate, GateOptions, RootCertificate},
+    sandbox::{Compiled, Sandbox},
     store::private_file,
     vault::Grants,
 };
 
 /// The largest component, in bytes. Python's are about 20 MB.
 const COMPONENT_MAX: u64 = 64 * 1024 * 1024;
-
-/// Why a provider was not loaded.
-#[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// The component's file cannot be read.
-    #[error("its component `{}` cannot be read: {source} (build it: `cargo xtask build`)", path.display())]
-    File {
-        /// The component as the config names it.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// The component breaks the contract.
-    #[error("its component is refused: {0}")]
-    Contract(#[from] ContractError),
-    /// It could not describe itself.
-    #[error("its component cannot describe itself: {0}")]
-    Describe(#[from] RunError),
-    /// Its description is not acceptable.
-    #[error("its component is refused: {0}")]
-    Description(String),
-    /// A name is not acceptable.
-    #[error("its component is refused: {0}")]
-    Name(#[from] NameError),
-    /// A schema is not acceptable.
-    #[error("the {which} schema of `{tool}` is not usable: {reason}")]
-    Schema {
-        /// The tool.
-        tool: ToolName,
-        /// `input` or `output`.
-        which: &'static str,
-        /// What is wrong.
-        reason: String,
-    },
-    /// The config lists what the component lacks.
-    #[error("the config lists the tool `{tool}`, which the component does not have; it has: {has}")]
-    MissingTool {
-        /// The tool.
-        tool: ToolName,
-        /// What there is.
-        has: String,
-    },
-    /// Config and component disagree.
-    #[error(
-        "`{tool}`: the config says schema_version {config}, the component {component}: callers may rely on the former"
-    )]
-    SchemaVersion {
-        /// The tool.
-        tool: ToolName,
-        /// The config's.
-        config: String,
-        /// The component's.
-        component: String,
-    },
-    /// An allowlist entry is wrong.
-    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
-    Allowlist(Vec<AllowlistError>),
-    /// The outbound gate cannot be made.
-    #[error("its outbound gate cannot be made: {0}")]
-    Gate(#[from] GateError),
-    /// A task of the hub's own broke.
-    #[error("loading it was cut off: {0}")]
-    Interrupted(String),
-}
 
 /// A component's bytes and what identifies them.
 pub(super) struct ComponentFile {

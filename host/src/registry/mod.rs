@@ -1,5 +1,6 @@
 //! Which providers there are: a snapshot that calls read without waiting and a reload replaces whole.
 
+mod error;
 mod load;
 mod offer;
 mod reload;
@@ -14,7 +15,7 @@ use std::{
 use arc_swap::ArcSwap;
 use tokio::sync::{Mutex, watch as watch_channel};
 
-pub use load::LoadError;
+pub use error::LoadError;
 pub use offer::{Offer, Prompt, Resource, Tool};
 pub use reload::Reloaded;
 pub use watch::{reload_on_hangup, watch};

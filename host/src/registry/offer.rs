@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use jsonschema::{Draft, ValidationError, Validator, error::ValidationErrorKind};
 use serde_json::Value;
 
-use super::load::LoadError;
+use super::error::LoadError;
 use crate::{
     call::{ProviderName, ToolClass, ToolName, Violation, WireForm},
     config::{ProviderConfig, ToolGrant},

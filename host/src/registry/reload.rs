@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     Entry, Registry, Revision, Snapshot,
+    error::LoadError,
     load::{self, Roots},
 };
 use crate::{
@@ -133,12 +134,12 @@ impl Registry {
         wanted: &ProviderConfig,
         roots: &Roots,
         serving: Option<&Arc<Revision>>,
-    ) -> Result<Arc<Revision>, load::LoadError> {
+    ) -> Result<Arc<Revision>, LoadError> {
         let folder = self.folder();
         let component = wanted.component.clone();
         let file = tokio::task::spawn_blocking(move || load::read(&folder, &component))
             .await
-            .map_err(|error| load::LoadError::Interrupted(error.to_string()))??;
+            .map_err(|error| LoadError::Interrupted(error.to_string()))??;
         match serving {
             Some(revision) if revision.id == file.id && revision.config == *wanted && revision.roots_id == roots.id => {
                 Ok(Arc::clone(revision))

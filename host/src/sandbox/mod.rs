@@ -9,6 +9,7 @@ mod gates;
 mod guest;
 mod memory;
 mod run;
+mod weight;
 
 pub use bindings::{
     Annotations, CallContext, CallFault, Content, Description, ErrorCode, HealthStatus, PromptMessage, PromptRole,

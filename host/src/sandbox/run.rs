@@ -14,6 +14,7 @@ use super::{
     engine::Sandbox,
     error::RunError,
     guest::{GateSet, Guest},
+    weight::Weigh,
 };
 
 /// How long a call waits for others of its provider to end before it is told that the provider is busy.
@@ -59,15 +60,10 @@ impl Sandbox {
         tool: &str,
         input: &str,
     ) -> Result<Result<ToolOutput, CallFault>, RunError> {
-        let answer = self
-            .run(compiled, run, async |world, store| {
-                world.bulkhead_provider_provider().call_call_tool(store, &context, tool, input).await
-            })
-            .await?;
-        match answer {
-            Ok(output) if output.output.len() > OUTPUT_MAX => Err(RunError::OutputTooLarge(OUTPUT_MAX)),
-            answer => Ok(answer),
-        }
+        self.run(compiled, run, async |world, store| {
+            world.bulkhead_provider_provider().call_call_tool(store, &context, tool, input).await
+        })
+        .await
     }
 
     /// Reads a resource.
@@ -121,14 +117,15 @@ impl Sandbox {
         .await
     }
 
-    async fn run<T>(
+    async fn run<T: Weigh>(
         &self,
         compiled: &Compiled,
         run: Run,
         call: impl AsyncFnOnce(&ProviderWorld, &mut Store<Guest>) -> wasmtime::Result<T>,
     ) -> Result<T, RunError> {
         let deadline = Instant::now() + run.timeout;
-        self.enter(compiled, Some(run.gates), deadline, run.timeout, &run.cancelled, call).await
+        let answer = self.enter(compiled, Some(run.gates), deadline, run.timeout, &run.cancelled, call).await?;
+        if answer.bytes() > OUTPUT_MAX { Err(RunError::OutputTooLarge(OUTPUT_MAX)) } else { Ok(answer) }
     }
 
     /// The only place where a guest runs.

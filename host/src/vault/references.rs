@@ -221,6 +221,13 @@ impl CallSecrets {
         }
     }
 
+    /// Takes every value that this call has used out of bytes that need not be text.
+    pub fn scrub_bytes(&self, bytes: &mut Vec<u8>) {
+        for used in self.used().iter() {
+            used.scrubber.bytes(bytes);
+        }
+    }
+
     fn used(&self) -> MutexGuard<'_, Vec<Used>> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }

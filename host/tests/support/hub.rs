@@ -215,7 +215,7 @@ impl Hub {
         let database = self.database();
         let mut statement =
             database.prepare("SELECT * FROM run_events WHERE surface <> 'probe' ORDER BY rowid").expect("a query");
-        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let rows = statement.query_map([], |row| {
             let values = names.iter().enumerate().map(|(index, name)| {
                 let value = match row.get_ref(index)? {

@@ -3,7 +3,6 @@
 use std::{fs, time::SystemTime};
 
 use aws_lc_rs::{
-    encoding::AsBigEndian,
     rand::SystemRandom,
     rsa,
     signature::{

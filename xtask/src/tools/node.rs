@@ -1,4 +1,4 @@
-//! MCP Inspector with a Node that it runs on. Afterwards both are in `node/node_modules/.bin`.
+//! MCP Inspector and Prism, with a Node that they run on. Afterwards all are in `node/node_modules/.bin`.
 
 use std::env::consts::{ARCH, OS};
 use std::path::Path;
@@ -9,14 +9,14 @@ use anyhow::{Context, Result, ensure};
 
 use crate::debian;
 use crate::process::{self, minutes};
-use crate::versions::{INSPECTOR, NODE, NODE_AT_LEAST};
+use crate::versions::{INSPECTOR, NODE, NODE_AT_LEAST, PRISM};
 use crate::workspace::Workspace;
 
 /// Changes when something else is to be installed.
 pub fn stamp() -> String {
     match machine_node() {
-        Some((major, minor)) => format!("inspector {INSPECTOR}, the machine's node {major}.{minor}"),
-        None => format!("inspector {INSPECTOR}, node {NODE}"),
+        Some((major, minor)) => format!("inspector {INSPECTOR}, prism {PRISM}, the machine's node {major}.{minor}"),
+        None => format!("inspector {INSPECTOR}, prism {PRISM}, node {NODE}"),
     }
 }
 
@@ -31,13 +31,14 @@ pub fn install(workspace: &Workspace, folder: &Path) -> Result<()> {
         .args(["install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error", "--prefix"])
         .arg(folder);
     command.arg(format!("@modelcontextprotocol/inspector@{INSPECTOR}"));
+    command.arg(format!("@stoplight/prism-cli@{PRISM}"));
     if machine_node().is_none() {
         command.arg(node_package());
     }
     // npm would otherwise look for a project in the folders above.
     command.current_dir(folder);
     process::quiet(&mut command, &workspace.logs().join("npm.log"), minutes(10))
-        .context("npm could not install MCP Inspector; see that https://registry.npmjs.org can be reached")
+        .context("npm could not install MCP Inspector and Prism; see that https://registry.npmjs.org can be reached")
 }
 
 fn has_npm() -> bool {
