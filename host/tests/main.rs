@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::pedantic, missing_docs)] // a test fails by panicking
 
 mod support;
+mod upstreams;
 
 mod architecture;
 mod audit;
@@ -13,4 +14,5 @@ mod netdata;
 mod reload;
 mod rest;
 mod sandbox;
+mod socket;
 mod vault;

@@ -459,6 +459,25 @@ async fn stdio_says_nothing_but_messages_and_ends_when_its_client_does() {
     assert_eq!(stdio.close(), Some(0));
 }
 
+#[test]
+fn a_line_that_is_no_message_does_not_end_a_session_over_stdio() {
+    let hub = Hub::start(HELLO);
+    let mut stdio = Stdio::start(&hub, &hub.token(VIEWER));
+    for line in ["{", "[]", "{}", "hello", "", r#"{"jsonrpc":"2.0","id":"x"}"#] {
+        stdio.write(line);
+        let id = stdio.send("tools/list", &json!({}));
+        loop {
+            let answer = stdio.next();
+            if answer["id"] == id {
+                assert_eq!(names(&answer), ["hello-rs.echo.v1"], "{line}");
+                break;
+            }
+            assert!(answer["error"].is_object(), "{line}: {answer}");
+        }
+    }
+    assert_eq!(stdio.close(), Some(0));
+}
+
 #[tokio::test]
 async fn a_token_that_expires_during_a_session_ends_it() {
     let hub = Hub::start(HELLO);

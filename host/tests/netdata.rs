@@ -148,6 +148,8 @@ async fn a_stopped_agent_takes_its_tools_away_and_nothing_else_until_it_is_back(
     let all = listed(&hub, &token).await;
     assert_eq!(all.iter().filter(|name| name.starts_with("netdata.")).count(), 3, "{all:?}");
 
+    // A check that is under way must not find the agent gone before the call does.
+    assert_eq!(hub.get("/providers/netdata/health", Some(&token)).await.status, 200);
     drop(agent);
     let started = Instant::now();
     let reply = hub.call(&token, "netdata/alerts.list", &json!({})).await;

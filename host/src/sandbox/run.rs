@@ -21,6 +21,8 @@ use super::{
 const QUEUE_WAIT: Duration = Duration::from_millis(500);
 /// How long a provider may take to describe itself.
 const DESCRIBE_TIME: Duration = Duration::from_secs(2);
+/// How much of a call's time, a tenth at most, is kept for the provider after its last request has ended.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 /// The largest output of a call, in bytes.
 const OUTPUT_MAX: usize = 10 * 1024 * 1024;
 
@@ -147,7 +149,10 @@ impl Sandbox {
         };
 
         let memory = compiled.limits.memory_mib.get() as usize * 1024 * 1024;
-        let mut store = Store::new(&self.engine, Guest::new(gates, memory, deadline));
+        // Requests end a little before the call does, so that a provider can still tell what it has: the scan it started,
+        // the pages it got.
+        let gates_close = deadline - (timeout / 10).min(LAST_WORDS);
+        let mut store = Store::new(&self.engine, Guest::new(gates, memory, gates_close));
         store.limiter(|guest| &mut guest.memory);
         // Every tick a running guest yields to the runtime, so that the deadline below can take effect. With tokio's own
         // yield the runtime looks at timers and sockets before it resumes the guest; a plain wake would let loops on every

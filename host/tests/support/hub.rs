@@ -82,7 +82,13 @@ impl Hub {
 
     /// The same with further arguments to `serve`.
     pub fn start_with(providers: &str, arguments: &[&str]) -> Self {
-        let mut hub = Self {
+        let mut hub = Self::new(providers, arguments);
+        hub.run();
+        hub
+    }
+
+    fn new(providers: &str, arguments: &[&str]) -> Self {
+        let hub = Self {
             url: String::new(),
             folder: Folder::new(),
             child: None,
@@ -90,8 +96,25 @@ impl Hub {
             arguments: arguments.iter().map(ToString::to_string).collect(),
         };
         hub.configure(providers);
+        hub
+    }
+
+    /// The same with secrets that are in the vault from the start.
+    pub fn start_with_secrets(providers: &str, secrets: &[(&str, &str)]) -> Self {
+        let mut hub = Self::new(providers, &[]);
+        for (name, value) in secrets {
+            hub.set_secret(name, value);
+        }
         hub.run();
         hub
+    }
+
+    /// `bulkhead secrets set`.
+    pub fn set_secret(&self, name: &str, value: &str) {
+        use std::io::Write as _;
+        let mut child = self.program().args(["secrets", "set", name]).stdin(Stdio::piped()).spawn().expect("it runs");
+        child.stdin.take().expect("piped").write_all(value.as_bytes()).expect("it reads");
+        assert!(child.wait().expect("it ends").success());
     }
 
     /// Starts the program again with the same folder.

@@ -22,7 +22,8 @@ pub struct Contract {
 impl Contract {
     /// Starts Prism on `contracts/{vendor}.json` and waits until it listens.
     pub fn of(vendor: &str) -> Self {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/upstreams/contracts").join(format!("{vendor}.json"));
+        let file =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/upstreams/contracts").join(format!("{vendor}.json"));
         let text = std::fs::read_to_string(&file).expect("a contract");
         let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
         let bin = test_tool("node", "node_modules/.bin");
@@ -53,7 +54,9 @@ impl Contract {
             let path = one.path.strip_prefix(prefix).unwrap_or_else(|| panic!("{} is not below {prefix}", one.path));
             let method: reqwest::Method = one.method.parse().expect("a method");
             let mut request = client.request(method, format!("{}{path}", self.url)).body(one.body.clone());
-            for (name, value) in one.headers.iter().filter(|(name, _)| !matches!(name.as_str(), "host" | "content-length")) {
+            for (name, value) in
+                one.headers.iter().filter(|(name, _)| !matches!(name.as_str(), "host" | "content-length"))
+            {
                 request = request.header(name, value);
             }
             let reply = request.send().await.expect("prism answers");

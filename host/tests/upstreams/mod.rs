@@ -1,11 +1,12 @@
 //! Upstreams that answer as the vendors' do, on loopback over real TLS, and remember what they were asked.
 
 pub mod contract;
+pub mod socket;
 
 use std::{
     io,
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex},
 };
 
@@ -27,6 +28,10 @@ use tokio_rustls::{
     },
     server::TlsStream,
 };
+
+use crate::support::hub::Folder;
+
+const CA_FILE: &str = "upstream-ca.pem";
 
 /// A request as it arrived.
 #[derive(Debug, Clone)]
@@ -56,7 +61,7 @@ type Memory = Arc<Mutex<Vec<Asked>>>;
 pub struct Upstream {
     /// `https://127.0.0.1:PORT`
     pub url: String,
-    ca: String,
+    folder: Folder,
     asked: Memory,
 }
 
@@ -69,7 +74,9 @@ impl Upstream {
         let asked = Memory::default();
         let app = answers.layer(from_fn_with_state(Arc::clone(&asked), remember));
         tokio::spawn(async move { axum::serve(Encrypted { listener, acceptor }, app).await });
-        Self { url, ca, asked }
+        let folder = Folder::new();
+        std::fs::write(folder.path().join(CA_FILE), ca).expect("the file is written");
+        Self { url, folder, asked }
     }
 
     /// What the upstream was asked so far.
@@ -77,20 +84,19 @@ impl Upstream {
         self.asked.lock().expect("a lock").clone()
     }
 
-    /// Writes the certificate authority that the upstream's certificate is from, for the config's `extra_ca`.
-    pub fn write_ca(&self, folder: &Path) -> PathBuf {
-        let path = folder.join("upstream-ca.pem");
-        std::fs::write(&path, &self.ca).expect("the file is written");
-        path
+    /// The certificate authority that the upstream's certificate is from, for the config's `extra_ca`.
+    pub fn ca(&self) -> PathBuf {
+        self.folder.path().join(CA_FILE)
     }
 }
 
 async fn remember(State(memory): State<Memory>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, 64 << 20).await.expect("a body");
-    let headers = parts.headers.iter().map(|(name, value)| {
-        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-    });
+    let headers = parts
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
     memory.lock().expect("a lock").push(Asked {
         method: parts.method.to_string(),
         path: parts.uri.path_and_query().map_or_else(String::new, ToString::to_string),
