@@ -131,7 +131,7 @@ async fn unknown_names_are_protocol_errors_and_rows() {
     }
     let answer = ask(&hub, "/mcp", &token, "resources/read", &json!({ "uri": "hello://nothing" })).await;
     assert_eq!(answer["error"]["code"], -32002, "{answer}");
-    assert_eq!(hub.last_event()["error_code"], "unknown_provider");
+    assert_eq!(hub.last_event()["error_code"], "unknown_resource");
     let answer = ask(&hub, "/mcp", &token, "prompts/get", &json!({ "name": "hello-rs.none" })).await;
     assert_eq!(answer["error"]["code"], -32602, "{answer}");
     assert_eq!(hub.last_event()["error_code"], "unknown_prompt");

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use axum::{
     Extension, Json, Router,
     extract::{Request, State},
-    http::{HeaderMap, header::AUTHORIZATION},
+    http::{
+        HeaderMap, HeaderValue,
+        header::{AUTHORIZATION, WWW_AUTHENTICATE},
+    },
     middleware::Next,
     response::{IntoResponse, Response},
     routing::get,
@@ -49,6 +52,29 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let token = token.trim();
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+/// Adds to a challenge where its metadata is (RFC 9728 §5.1), as MCP clients expect of a 401.
+pub(super) async fn point_to_metadata(
+    State(metadata): State<Option<Arc<str>>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let mut response = next.run(request).await;
+    if let Some(metadata) = metadata
+        && let Some(challenge) = response.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok())
+        && let Ok(value) = HeaderValue::from_str(&format!("{challenge}, resource_metadata=\"{metadata}\""))
+    {
+        response.headers_mut().insert(WWW_AUTHENTICATE, value);
+    }
+    response
+}
+
+/// Where the metadata is, if there is any.
+pub(super) fn metadata_url(hub: &Hub, address: &PublicAddress) -> Option<Arc<str>> {
+    hub.identity().authorization_server()?;
+    let url = address.base_url.as_ref()?.join("/.well-known/oauth-protected-resource").ok()?;
+    Some(url.as_str().into())
 }
 
 /// Protected-resource metadata (RFC 9728), which tells MCP clients where to get a token. Only with a configured public

@@ -59,6 +59,7 @@ pub fn router(hub: &Arc<Hub>, address: &PublicAddress, mcp: Router<Arc<Hub>>) ->
         .merge(mcp)
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn_with_state(access::metadata_url(hub, address), access::point_to_metadata))
         .layer(from_fn(correlation::carry))
         .with_state(Arc::clone(hub))
 }

@@ -175,6 +175,9 @@ impl Hub {
         traces: &Traces,
         gone: CancellationToken,
     ) -> Result<Output, CallError> {
+        if call.provider.is_empty() {
+            return Err(belongs_to_nobody(&call.operation));
+        }
         let revision = self.look_up(&call.provider)?;
         draft.revision = Some(revision.id.clone());
         let opening = Opening { call: &call, traces, gone };
@@ -264,6 +267,17 @@ fn authorize(principal: &Principal, needed: Role) -> Result<(), CallError> {
         Principal::Caller(caller) if caller.role.is_some_and(|role| role >= needed) => Ok(()),
         Principal::Caller(caller) => Err(CallError::Forbidden { needed, has: caller.role }),
     }
+}
+
+/// What is asked for under a name that leads to no provider.
+fn belongs_to_nobody(operation: &Operation) -> CallError {
+    let (kind, name) = match operation {
+        Operation::CallTool { tool, .. } => ("tool", tool),
+        Operation::ReadResource { uri } => ("resource", uri),
+        Operation::GetPrompt { prompt, .. } => ("prompt", prompt),
+        Operation::CheckHealth => return CallError::UnknownProvider(String::new()),
+    };
+    CallError::UnknownItem { provider: "the hub".to_owned(), kind, name: name.clone() }
 }
 
 fn unknown(revision: &Revision, kind: &'static str, name: &str) -> CallError {

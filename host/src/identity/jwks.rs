@@ -10,7 +10,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use jsonwebtoken::{
     Algorithm, DecodingKey, Validation,
-    jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse},
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyAlgorithm, PublicKeyUse},
 };
 use tokio::sync::Mutex;
 
@@ -21,6 +21,8 @@ use crate::outbound::{Allowlist, Gate, Limits, Method, OutboundRequest};
 const FRESH_FOR: Duration = Duration::from_mins(10);
 /// The shortest time between two fetches, so that made-up `kid`s cannot make the hub hammer its issuer.
 const COOL_DOWN: Duration = Duration::from_secs(30);
+/// The same while there are no keys at all: one hiccup at the start should not lock everybody out for long.
+const FIRST_COOL_DOWN: Duration = Duration::from_secs(2);
 /// A fetch takes at most this long.
 const FETCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// The largest key set read, in bytes.
@@ -114,8 +116,10 @@ impl JwksSource {
     /// Fetches the key set unless somebody just did. A failure keeps the old keys.
     async fn renew(&self, kid: &str) {
         let mut last = self.last_attempt.lock().await;
-        let done_meanwhile = self.current.load().as_ref().is_some_and(|set| set.serves(kid));
-        if done_meanwhile || last.is_some_and(|at| at.elapsed() < COOL_DOWN) {
+        let current = self.current.load();
+        let done_meanwhile = current.as_ref().is_some_and(|set| set.serves(kid));
+        let cool_down = if current.is_some() { COOL_DOWN } else { FIRST_COOL_DOWN };
+        if done_meanwhile || last.is_some_and(|at| at.elapsed() < cool_down) {
             return;
         }
         *last = Some(Instant::now());
@@ -157,12 +161,27 @@ fn signing_key(jwk: &Jwk) -> Option<(String, (Algorithm, DecodingKey))> {
     if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
         return None;
     }
-    let algorithm = match jwk.common.key_algorithm? {
-        KeyAlgorithm::ES256 => Algorithm::ES256,
-        KeyAlgorithm::ES384 => Algorithm::ES384,
-        KeyAlgorithm::RS256 => Algorithm::RS256,
-        KeyAlgorithm::EdDSA => Algorithm::EdDSA,
-        _ => return None,
+    let algorithm = match jwk.common.key_algorithm {
+        Some(KeyAlgorithm::ES256) => Algorithm::ES256,
+        Some(KeyAlgorithm::ES384) => Algorithm::ES384,
+        Some(KeyAlgorithm::RS256) => Algorithm::RS256,
+        Some(KeyAlgorithm::EdDSA) => Algorithm::EdDSA,
+        Some(_) => return None,
+        None => of_key_type(&jwk.algorithm)?,
     };
     Some((kid, (algorithm, DecodingKey::from_jwk(jwk).ok()?)))
+}
+
+/// The algorithm of a key that does not name one, as far as its type leaves no doubt. `alg` is optional (RFC 7517 §4.4).
+fn of_key_type(parameters: &AlgorithmParameters) -> Option<Algorithm> {
+    match parameters {
+        AlgorithmParameters::EllipticCurve(key) => match key.curve {
+            EllipticCurve::P256 => Some(Algorithm::ES256),
+            EllipticCurve::P384 => Some(Algorithm::ES384),
+            _ => None,
+        },
+        AlgorithmParameters::RSA(_) => Some(Algorithm::RS256),
+        AlgorithmParameters::OctetKeyPair(key) if matches!(key.curve, EllipticCurve::Ed25519) => Some(Algorithm::EdDSA),
+        _ => None,
+    }
 }
