@@ -36,6 +36,8 @@ pub enum Target {
     Org,
     /// An issue, as the caller named it.
     Issue(String),
+    /// An issue, as the caller named it, and an integration.
+    Ticket(String, String),
 }
 
 /// What the lists have in common.
@@ -66,7 +68,13 @@ impl<'a> Api<'a> {
     }
 
     /// Starts a request below a project.
-    pub fn in_project(&self, project: &str, method: Method, path: &[&str], about: About) -> Result<RequestBuilder<'a>, CallError> {
+    pub fn in_project(
+        &self,
+        project: &str,
+        method: Method,
+        path: &[&str],
+        about: About,
+    ) -> Result<RequestBuilder<'a>, CallError> {
         self.start(method, &[&["projects", &self.org, project], path].concat(), about)
     }
 
@@ -98,7 +106,8 @@ impl<'a> Api<'a> {
     /// Sends two at once.
     pub fn both(&self, requests: [RequestBuilder<'a>; 2]) -> [Result<Response, CallError>; 2] {
         let mut answers = self.cx.send_all(requests).into_iter();
-        let answers = std::array::from_fn(|_| answers.next().unwrap_or_else(|| Err(CallError::internal("an answer is missing"))));
+        let answers =
+            std::array::from_fn(|_| answers.next().unwrap_or_else(|| Err(CallError::internal("an answer is missing"))));
         if let Some(Ok(response)) = answers.iter().find(|answer| answer.is_ok()) {
             report_quota(self.cx, response);
         }

@@ -6,6 +6,7 @@ use bulkhead_sdk::prelude::*;
 use bulkhead_sdk::serde_json::Value;
 
 use crate::api::{About, Target};
+use crate::excerpt::cut;
 use crate::settings::TOKEN;
 
 /// How much of Sentry's own words an error may repeat, in characters.
@@ -17,14 +18,17 @@ pub fn explain(failure: &Failure<'_>, about: &About, org: &str, base: &str) -> O
     let said = said(response);
     let (scope, tools) = (about.scope.name(), about.scope.tools());
     match response.status() {
-        400 => Some(CallError::invalid_input(format!("Sentry refused the request{said}. Change the input accordingly"))),
+        400 => {
+            Some(CallError::invalid_input(format!("Sentry refused the request{said}. Change the input accordingly")))
+        }
         401 => Some(CallError::upstream_auth(format!(
             "{base} does not accept the auth token in the secret {TOKEN}: make one in the settings of the organization {org} with \
              the scope {scope} for {tools}, and set it with `bulkhead secrets set {TOKEN}`{said}"
         ))),
         403 => Some(CallError::upstream_auth(format!(
-            "the auth token in the secret {TOKEN} may not do this: {tools} need the scope {scope} and access to the organization \
-             {org}. Make a token that has them and set it with `bulkhead secrets set {TOKEN}`{said}"
+            "the auth token in the secret {TOKEN} may not do this: {tools} needs the scope {scope} and access to the organization \
+             {org} and the project. Make a personal token or an internal integration's that has them (an organization token cannot) \
+             and set it with `bulkhead secrets set {TOKEN}`{said}"
         ))),
         404 => Some(match &about.target {
             Target::Org => CallError::misconfigured(format!(
@@ -32,7 +36,11 @@ pub fn explain(failure: &Failure<'_>, about: &About, org: &str, base: &str) -> O
                  and .base_url (the region)"
             )),
             Target::Issue(id) => CallError::not_found(format!(
-                "Sentry knows no issue `{id}` in the organization {org}: list the issues with issues.list"
+                "Sentry knows no issue `{id}` in the organization {org}: list the issues with issues.list{said}"
+            )),
+            Target::Ticket(id, integration) => CallError::not_found(format!(
+                "Sentry knows no issue `{id}` in the organization {org} or no integration `{integration}` for tickets: list the issues \
+                 with issues.list, and leave `integration_id` out to learn which there are{said}"
             )),
         }),
         429 => {
@@ -72,10 +80,7 @@ pub fn reason(response: &Response) -> String {
         Some(detail) => detail.get("message").and_then(Value::as_str).map_or_else(|| detail.to_string(), str::to_owned),
         None => body.iter().map(|(field, why)| format!("{field}: {}", words(why))).collect::<Vec<_>>().join("; "),
     };
-    match text.char_indices().nth(MAX_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
+    cut(text, MAX_CHARS)
 }
 
 fn words(why: &Value) -> String {

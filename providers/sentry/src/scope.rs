@@ -23,9 +23,9 @@ impl Scope {
     /// The tools that it opens.
     pub fn tools(self) -> &'static str {
         match self {
-            Self::ReadEvents => "issues.list and issue.get",
-            Self::WriteEvents => "issue.update and issues.create",
-            Self::ReadOrg => "projects.list",
+            Self::ReadEvents => "issues.list or issue.get",
+            Self::WriteEvents => "issue.update or issues.create",
+            Self::ReadOrg => "projects.list or issues.create without `integration_id`",
         }
     }
 

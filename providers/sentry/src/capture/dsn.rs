@@ -15,10 +15,14 @@ pub struct Dsn {
 }
 
 impl Dsn {
-    /// Reveals and parses the secret.
+    /// Reveals and reads the secret.
     pub fn of(cx: &Context) -> Result<Self, CallError> {
-        Self::parse(cx.secret_reveal(DSN)?.trim()).map_err(|what| {
-            // The value itself must not show, so the message names the part.
+        Self::read(&cx.secret_reveal(DSN)?)
+    }
+
+    /// Reads the secret's value, which must not show in an error: the message names the part that is wrong.
+    pub fn read(value: &str) -> Result<Self, CallError> {
+        Self::parse(value.trim()).map_err(|what| {
             CallError::misconfigured(format!(
                 "the secret {DSN} is not a DSN: {what}. Copy it from the project's settings, Client Keys (DSN), and set it with \
                  `bulkhead secrets set {DSN}`"
@@ -47,14 +51,22 @@ impl Dsn {
             _ => (host, "443"),
         };
         let is_ipv6 = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
-        if !is_ipv6.map_or_else(|| is_word(name, "-."), |address| is_word(address, ":.")) || port.parse::<u16>().is_err() {
+        if !is_ipv6.map_or_else(|| is_word(name, "-."), |address| is_word(address, ":."))
+            || port.parse::<u16>().is_err()
+        {
             return Err("its host is empty or malformed");
         }
         if !path.split('/').skip(1).all(|part| is_word(part, "-_.~") && part != "." && part != "..") {
             return Err("its path is malformed");
         }
         let owned = str::to_owned;
-        Ok(Self { scheme: owned(scheme), key: owned(key), host: owned(host), path: owned(path), project: owned(project) })
+        Ok(Self {
+            scheme: owned(scheme),
+            key: owned(key),
+            host: owned(host),
+            path: owned(path),
+            project: owned(project),
+        })
     }
 
     /// Where envelopes go.
@@ -66,6 +78,11 @@ impl Dsn {
     /// The value of `X-Sentry-Auth`.
     pub fn auth(&self, client: &str) -> String {
         format!("Sentry sentry_version=7, sentry_client={client}, sentry_key={}", self.key)
+    }
+
+    /// The text without the key.
+    pub fn hide(&self, text: &str) -> String {
+        text.replace(&self.key, "[key]")
     }
 
     /// The host, with its port if there is one.

@@ -4,7 +4,7 @@ use bulkhead_sdk::prelude::*;
 use bulkhead_sdk::serde_json;
 use bulkhead_sdk::time::rfc3339;
 
-use super::input::{Exception, Input};
+use super::input::Input;
 
 /// How we name ourselves to Sentry.
 pub const CLIENT: &str = concat!("bulkhead-sentry/", env!("CARGO_PKG_VERSION"));
@@ -14,13 +14,11 @@ const MAX_BYTES: usize = 1_000_000;
 
 #[derive(Serialize)]
 struct Event<'a> {
-    event_id: &'a str,
+    #[serde(rename = "event_id")]
+    id: &'a str,
     timestamp: &'a str,
-    platform: &'a str,
     logger: &'static str,
     sdk: Sdk,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    exception: Option<Values<'a>>,
     #[serde(flatten)]
     said: &'a Input,
 }
@@ -31,21 +29,14 @@ struct Sdk {
     version: &'static str,
 }
 
-#[derive(Serialize)]
-struct Values<'a> {
-    values: [&'a Exception; 1],
-}
-
 /// The event as Sentry's envelope endpoint takes it: header, item header and payload, a line each.
 pub fn envelope(event_id: &str, now_ms: u64, input: &Input) -> Result<Vec<u8>, CallError> {
     let now = rfc3339(now_ms);
     let event = Event {
-        event_id,
+        id: event_id,
         timestamp: &now,
-        platform: input.platform.as_deref().unwrap_or("other"),
         logger: "bulkhead",
         sdk: Sdk { name: "bulkhead.sentry", version: env!("CARGO_PKG_VERSION") },
-        exception: input.exception.as_ref().map(|exception| Values { values: [exception] }),
         said: input,
     };
     let payload = line(&event)?;

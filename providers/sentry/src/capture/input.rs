@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use bulkhead_sdk::prelude::*;
 use bulkhead_sdk::serde_json::{Map, Value};
+use serde::Serializer;
 
 /// One event to capture. Serialized, it is the part of the event that is the same for Sentry.
 #[derive(Deserialize, Serialize, JsonSchema)]
@@ -16,8 +17,8 @@ pub struct Input {
     #[serde(default)]
     level: Level,
     /// The exception, if there was one; it then gives the issue its title.
-    #[serde(skip_serializing)] // Sentry wants a list of them
-    pub exception: Option<Exception>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "as_chain")]
+    exception: Option<Exception>,
     /// Short indexed values to search by: {"service": "checkout", "region": "eu-1"}. Keys up to 32 characters of
     /// letters, digits, "_", ".", ":" and "-"; values up to 200 characters on one line.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -47,10 +48,20 @@ pub struct Input {
     #[schemars(length(max = 200))]
     server_name: Option<String>,
     /// The language of the frames, which decides how they are shown: "python", "javascript", "go", "java", "native";
-    /// "other" if left out.
-    #[serde(skip_serializing)]
+    /// "other" for the rest.
+    #[serde(default = "other")]
     #[schemars(extend("pattern" = "^[a-z]{1,16}$"))]
-    pub platform: Option<String>,
+    platform: String,
+}
+
+fn other() -> String {
+    "other".to_owned()
+}
+
+/// Sentry takes a chain of exceptions; ours has one.
+#[expect(clippy::ref_option, reason = "serde hands over the field")]
+fn as_chain<S: Serializer>(exception: &Option<Exception>, serializer: S) -> Result<S::Ok, S::Error> {
+    json!({ "values": [exception] }).serialize(serializer)
 }
 
 /// Sentry's levels, worst first.
@@ -94,13 +105,13 @@ struct Stacktrace {
 /// One call in the stack.
 #[derive(Deserialize, Serialize, JsonSchema)]
 struct Frame {
-    /// "charge_card"
+    /// The function: "charge_card".
     #[serde(skip_serializing_if = "Option::is_none")]
     function: Option<String>,
-    /// "checkout/payment.py"
+    /// The file: "checkout/payment.py".
     #[serde(skip_serializing_if = "Option::is_none")]
     filename: Option<String>,
-    /// "checkout.payment"
+    /// The module: "checkout.payment".
     #[serde(skip_serializing_if = "Option::is_none")]
     module: Option<String>,
     /// The line, counted from 1.

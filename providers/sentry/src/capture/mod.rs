@@ -3,9 +3,14 @@
 mod dsn;
 mod event;
 mod input;
+#[cfg(test)]
+mod tests;
 mod throttle;
 
+use std::time::Duration;
+
 use bulkhead_sdk::prelude::*;
+use bulkhead_sdk::time::rfc3339;
 
 pub use dsn::Dsn;
 pub use input::Input;
@@ -34,26 +39,37 @@ struct Accepted {
 /// Answers `capture.error`.
 pub fn error(cx: &Context, input: Input) -> Result<Output, CallError> {
     input.check()?;
-    let dsn = Dsn::of(cx)?;
+    deliver(cx, &input, &Dsn::of(cx)?)
+}
+
+fn deliver(cx: &Context, input: &Input, dsn: &Dsn) -> Result<Output, CallError> {
     let event_id = event::id_of(cx.call_id());
-    let body = event::envelope(&event_id, cx.now_ms(), &input)?;
+    let body = event::envelope(&event_id, cx.now_ms(), input)?;
     let response = cx
         .post(dsn.envelope_url())
         .header("x-sentry-auth", dsn.auth(event::CLIENT))
         .body("application/x-sentry-envelope", body)
-        .explain(|failure| explain(failure, &dsn))
+        .explain(|failure| explain(cx, failure, dsn))
+        .retry() // the same event id, so it counts once
         .send()?;
     response.json::<Accepted>()?;
     let paused = throttle::wait(&response);
     if let Some(wait) = paused {
-        cx.warn(format_args!("Sentry takes no more errors for {} s", wait.as_secs()));
+        report_pause(cx, &response, wait);
     }
     Ok(Output { event_id, project_id: dsn.project().to_owned(), paused_for_seconds: paused.map(|wait| wait.as_secs()) })
 }
 
-fn explain(failure: &Failure<'_>, dsn: &Dsn) -> Option<CallError> {
+/// Nothing is left until the pause is over.
+fn report_pause(cx: &Context, response: &Response, wait: Duration) {
+    let until = u64::try_from(wait.as_millis()).ok().and_then(|wait| response.received_ms().checked_add(wait));
+    cx.report_quota(&Quota { limit: None, remaining: 0, resets_at: until.map(rfc3339), window: "errors".to_owned() });
+}
+
+fn explain(cx: &Context, failure: &Failure<'_>, dsn: &Dsn) -> Option<CallError> {
     let Failure::Status(response) = failure else { return None };
-    let (host, project, said) = (dsn.host(), dsn.project(), crate::refusal::said(response));
+    let (host, project) = (dsn.host(), dsn.project());
+    let said = dsn.hide(&crate::refusal::said(response)); // some servers repeat the key that they do not know
     match response.status() {
         // Ingestion answers 403, or 404, for a key that it does not know.
         401 | 403 | 404 => Some(CallError::upstream_auth(format!(
@@ -68,6 +84,7 @@ fn explain(failure: &Failure<'_>, dsn: &Dsn) -> Option<CallError> {
         ))),
         429 => {
             let wait = throttle::wait(response)?;
+            report_pause(cx, response, wait);
             let message = format!(
                 "Sentry takes no more errors for project {project} now, because of a rate limit or a used-up quota: try again \
                  in {} s{said}",

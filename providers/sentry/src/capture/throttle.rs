@@ -5,21 +5,14 @@ use std::time::Duration;
 use bulkhead_sdk::prelude::*;
 
 /// What a 429 without any time means.
-const UNSAID: Duration = Duration::from_secs(60);
+const UNSAID: Duration = Duration::from_mins(1);
 
 /// How long Sentry will take no more errors, if it says so. `X-Sentry-Rate-Limits` wins over `Retry-After`, and
 /// other kinds of data do not concern us.
 pub fn wait(response: &Response) -> Option<Duration> {
-    let limited = response.status() == 429;
-    if let Some(limits) = response.header("x-sentry-rate-limits") {
-        let longest = limits.split(',').filter_map(for_errors).max();
-        return longest.or_else(|| limited.then(|| retry_after(response)));
-    }
-    limited.then(|| retry_after(response))
-}
-
-fn retry_after(response: &Response) -> Duration {
-    response.header("retry-after").and_then(seconds).unwrap_or(UNSAID)
+    let limits = response.headers("x-sentry-rate-limits").flat_map(|header| header.split(','));
+    let limited = || (response.status() == 429).then(|| response.retry_after().unwrap_or(UNSAID));
+    limits.filter_map(for_errors).max().or_else(limited)
 }
 
 /// One limit: `seconds:category;category:scope:…`, where no category means all.
