@@ -6,13 +6,16 @@ mod upstreams;
 
 mod architecture;
 mod audit;
+mod config;
 mod identity;
 mod limits;
 mod mcp;
 mod mcp_clients;
 mod netdata;
+mod osv;
 mod reload;
 mod rest;
 mod sandbox;
+mod sentry;
 mod socket;
 mod vault;

@@ -1,5 +1,6 @@
 //! What the tests need and cargo cannot bring, in one folder that the tests get as `BULKHEAD_TEST_TOOLS`.
 
+mod bugsink;
 mod netdata;
 mod node;
 mod python;
@@ -24,10 +25,11 @@ struct Tool {
     install: Install,
 }
 
-fn all() -> [Tool; 3] {
+fn all() -> [Tool; 4] {
     [
         Tool { name: "node", stamp: node::stamp(), install: node::install },
         Tool { name: "python", stamp: python::stamp(), install: python::install },
+        Tool { name: "bugsink", stamp: bugsink::stamp(), install: bugsink::install },
         Tool { name: "netdata", stamp: netdata::stamp(), install: netdata::install },
     ]
 }

@@ -15,6 +15,12 @@ pub const NODE: &str = "22.23.3";
 /// The official MCP client library for Python (PyPI).
 pub const PYTHON_MCP: &str = "2.3.0";
 
+/// Bugsink, a server that takes what Sentry's clients send (PyPI).
+pub const BUGSINK: &str = "2.6.1";
+
+/// What bugsink runs in (PyPI).
+pub const GUNICORN: &str = "26.2.0";
+
 /// Debian's current Rust compiler with the sources of its standard library, and a linker for WebAssembly.
 pub const DEBIAN_WASM_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-19"];
 

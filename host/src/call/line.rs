@@ -301,21 +301,27 @@ fn require_arguments(prompt: &Prompt, given: &[(String, String)]) -> Result<(), 
     if violations.is_empty() { Ok(()) } else { Err(InputFault::Invalid(violations).into()) }
 }
 
-/// One line per operation; the payload stays in the audit trail.
+/// One line per operation; the payload stays in the audit trail. The hub's own checks are there every few seconds, so
+/// they are logged for debugging only.
 fn log(event: &Event) {
-    tracing::info!(
-        call_id = %event.id,
-        correlation_id = event.correlation_id,
-        surface = event.surface,
-        operation = event.operation,
-        provider = event.provider,
-        tool = event.tool,
-        role = event.caller_role.map(Role::as_str),
-        outcome = event.outcome.as_str(),
-        error_code = event.error_code,
-        duration_ms = event.duration_ms,
-        "call"
-    );
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                call_id = %event.id,
+                correlation_id = event.correlation_id,
+                surface = event.surface,
+                operation = event.operation,
+                provider = event.provider,
+                tool = event.tool,
+                role = event.caller_role.map(Role::as_str),
+                outcome = event.outcome.as_str(),
+                error_code = event.error_code,
+                duration_ms = event.duration_ms,
+                "call"
+            )
+        };
+    }
+    if event.surface == Surface::Probe.as_str() { line!(debug) } else { line!(info) }
 }
 
 /// What a provider calls the event that tells what is left of its upstream's quota.

@@ -19,8 +19,10 @@ use crate::call::ProviderName;
 pub const CHECK_TIME: Duration = Duration::from_secs(5);
 /// How often a healthy provider is checked.
 pub const RECHECK: Duration = Duration::from_secs(30);
-/// How often one that is not healthy is checked.
+/// How often one that is not healthy is checked, so that it is back soon after it is mended.
 pub const RECHECK_DOWN: Duration = Duration::from_secs(5);
+/// After this many such checks in a row it is checked as often as a healthy one: nobody is mending it just now.
+const PATIENCE: u32 = 24;
 
 /// How long a check answers further questions.
 const FRESH: Duration = Duration::from_secs(1);
@@ -69,13 +71,18 @@ struct Check {
     health: Health,
     at: Instant,
     revision: String,
+    /// Checks in a row that did not find it well.
+    misses: u32,
 }
 
 impl HealthBoard {
     /// Notes what a check of `revision` found.
     pub fn note(&self, provider: &ProviderName, revision: &str, health: Health) {
-        let check = Check { health, at: Instant::now(), revision: revision.to_owned() };
-        self.lock().insert(provider.clone(), check);
+        let mut checks = self.lock();
+        let before = checks.get(provider).filter(|check| check.revision == revision).map_or(0, |check| check.misses);
+        let misses = if health.status == Status::Ok { 0 } else { before.saturating_add(1) };
+        let check = Check { health, at: Instant::now(), revision: revision.to_owned(), misses };
+        checks.insert(provider.clone(), check);
     }
 
     /// What the last check of a provider's `revision` found; `None` if there was none.
@@ -104,7 +111,7 @@ impl HealthBoard {
     #[must_use]
     pub fn is_due(&self, provider: &ProviderName, revision: &str) -> bool {
         self.lock().get(provider).filter(|check| check.revision == revision).is_none_or(|check| {
-            let every = if check.health.status == Status::Ok { RECHECK } else { RECHECK_DOWN };
+            let every = if (1..PATIENCE).contains(&check.misses) { RECHECK_DOWN } else { RECHECK };
             check.at.elapsed() >= every
         })
     }

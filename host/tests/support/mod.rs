@@ -1,5 +1,6 @@
 //! What the suites share.
 
+pub mod bugsink;
 pub mod clients;
 pub mod hub;
 pub mod jwt;

@@ -6,6 +6,7 @@ use bulkhead_sdk::prelude::*;
 
 use crate::agent::send_v3;
 use crate::names::matches;
+use crate::pages::{any, hundred, page};
 use crate::source::Source;
 
 /// What `contexts.list` takes.
@@ -21,14 +22,6 @@ pub struct Input {
     limit: u32,
     /// The `next_cursor` of the page before; leave it out for the first.
     cursor: Option<String>,
-}
-
-fn any() -> String {
-    "*".to_owned()
-}
-
-fn hundred() -> u32 {
-    100
 }
 
 /// What `contexts.list` returns.
@@ -78,19 +71,12 @@ struct Known {
 pub fn list(cx: &Context, input: Input) -> Result<Output, CallError> {
     let all = fetch(cx, &input.filter)?.contexts;
     // v1 cannot filter, so all answers are filtered here; asking v3 and Cloud for less only keeps their answers small.
-    let matching = all.into_iter().filter(|(name, _)| matches(&input.filter, name)).collect::<Vec<_>>();
-    let total = matching.len();
-    let limit = usize::try_from(input.limit).unwrap_or(usize::MAX);
-
-    let mut rest = matching.into_iter().filter(|(name, _)| input.cursor.as_ref().is_none_or(|cursor| name > cursor));
-    let contexts: Vec<_> = rest
-        .by_ref()
-        .take(limit)
-        .map(|(context, known)| Listed { context, title: known.title, units: known.units, live: known.live })
-        .collect();
-    let more = rest.next().is_some();
-    let next_cursor = contexts.last().filter(|_| more).map(|last| last.context.clone());
-    Ok(Output { contexts, total, next_cursor })
+    let matching = all.into_iter().filter(|(name, _)| matches(&input.filter, name)).collect();
+    let page = page(matching, input.limit, input.cursor.as_deref());
+    let listed =
+        |(context, known): (_, Known)| Listed { context, title: known.title, units: known.units, live: known.live };
+    let contexts = page.items.into_iter().map(listed).collect();
+    Ok(Output { contexts, total: page.total, next_cursor: page.next_cursor })
 }
 
 fn fetch(cx: &Context, filter: &str) -> Result<Answer, CallError> {

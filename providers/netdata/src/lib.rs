@@ -12,9 +12,10 @@ mod contexts;
 mod health;
 mod metrics;
 mod names;
+mod nodes;
+mod pages;
 mod series;
 mod source;
-mod time;
 
 use bulkhead_sdk::prelude::*;
 
@@ -51,6 +52,15 @@ pub fn provider() -> Provider {
             .description(
                 "Returns the names of the metrics that can be queried (contexts, such as system.cpu or disk.io), with title and \
                  unit where known. Use it to find the `context` for metrics.query.",
+            )
+            .open_world(),
+    )
+    .tool(
+        Tool::read("nodes.list", "1.0", nodes::list)
+            .title("List nodes")
+            .description(
+                "Returns the monitored servers (nodes) with state, Netdata version and operating system where known. Use it to \
+                 see which servers there are and which no longer report; alerts.list says what is wrong with them.",
             )
             .open_world(),
     )

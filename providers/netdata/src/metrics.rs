@@ -4,6 +4,7 @@ mod fetch;
 
 use bulkhead_sdk::prelude::*;
 use bulkhead_sdk::serde_json::Number;
+use bulkhead_sdk::time::rfc3339;
 
 use crate::names;
 use crate::source::Source;
@@ -197,10 +198,7 @@ fn check_window(input: &Input, now_ms: u64) -> Result<(), CallError> {
         return Err(CallError::invalid_input("the window is empty: `after` must be earlier than `before`"));
     }
     if after > now {
-        return Err(CallError::invalid_input(format!(
-            "`after` is in the future: it is {} now",
-            crate::time::rfc3339(now)
-        )));
+        return Err(CallError::invalid_input(format!("`after` is in the future: it is {} now", rfc3339(now_ms))));
     }
     Ok(())
 }

@@ -2,9 +2,9 @@
 
 use bulkhead_sdk::prelude::*;
 use bulkhead_sdk::serde_json::{Number, Value};
+use bulkhead_sdk::time::rfc3339;
 
 use crate::metrics::Point;
-use crate::time::rfc3339;
 
 /// The part that both dialects share: labels (the first is `time`) and rows of time and cells.
 #[derive(Deserialize)]
@@ -38,9 +38,9 @@ impl Table {
             .map(|row| {
                 let (time, cells) = row.split_first()?;
                 (cells.len() == self.dimensions().len())
-                    .then_some((seconds(time)?, cells.iter().map(|cell| self.value(cell)).collect()))
+                    .then_some((millis(time)?, cells.iter().map(|cell| self.value(cell)).collect()))
             })
-            .collect::<Option<Vec<(i64, Vec<Option<Number>>)>>>()
+            .collect::<Option<Vec<(u64, Vec<Option<Number>>)>>>()
             .ok_or_else(|| {
                 CallError::upstream_failed(
                     "Netdata answered rows that do not fit their labels: check the Agent's version",
@@ -71,7 +71,7 @@ impl Table {
 }
 
 /// Agents write seconds or, with some options and versions, milliseconds.
-fn seconds(time: &Value) -> Option<i64> {
-    let number = time.as_i64()?;
-    Some(if number > 100_000_000_000 { number / 1000 } else { number })
+fn millis(time: &Value) -> Option<u64> {
+    let number = time.as_u64()?;
+    Some(if number > 100_000_000_000 { number } else { number * 1000 })
 }

@@ -50,9 +50,12 @@ fn failures_of_an_agent_say_what_to_do() {
         (Reply::text(503, ""), ErrorCode::UpstreamFailed, "try again"),
         (Reply::text(500, ""), ErrorCode::UpstreamFailed, "500"),
     ] {
-        for (tool, input) in
-            [("metrics.query", json!({ "context": "a.b" })), ("alerts.list", json!({})), ("contexts.list", json!({}))]
-        {
+        for (tool, input) in [
+            ("metrics.query", json!({ "context": "a.b" })),
+            ("alerts.list", json!({})),
+            ("contexts.list", json!({})),
+            ("nodes.list", json!({})),
+        ] {
             let error = with_agent(at(FakeGate::new(), "/", reply.clone())).call(tool, input).unwrap_err();
             assert_eq!(error.code, code, "{tool}: {error}");
             assert!(error.message.contains(cure), "{tool}: {error}");

@@ -54,16 +54,18 @@ fn an_old_agent_is_asked_by_v1_and_its_rows_are_turned_round() {
 
 #[test]
 fn a_chart_is_asked_by_v1_and_42_stays_42() {
-    let run = with_agent(at(FakeGate::new(), "/api/v1/data?chart=statsd", ok(include_str!("answers/v1-gauge.json"))));
+    let gate = at(FakeGate::new(), "/api/v1/data?chart=statsd", ok(include_str!("answers/v1-gauge.json")));
+    let run = with_agent(at(gate, "/api/v1/chart", Reply::text(404, "")));
     let output = run.call("metrics.query", json!({ "chart": "statsd_hub.test.gauge_gauge" })).unwrap();
     assert_eq!(output["points"], json!([{ "time": "2026-01-01T00:00:00Z", "values": [42] }]));
-    assert!(output.get("units").is_none(), "the description was not answered, which does no harm");
+    assert!(output.get("units").is_none(), "there is no description, which does no harm");
 }
 
 #[test]
 fn several_charts_of_one_context_keep_apart() {
     let body = r#"{"chart_ids": ["disk.sda", "disk.sdb"], "result": {"labels": ["time", "reads", "reads"], "data": [[1, 2, 3]]}}"#;
-    let run = with_agent(at(agent_v1(), "/api/v1/data", ok(body)));
+    let gate = at(agent_v1(), "/api/v1/data", ok(body));
+    let run = with_agent(at(gate, "/api/v1/context", Reply::text(404, "")));
     let output = run.call("metrics.query", json!({ "context": "disk.io" })).unwrap();
     assert_eq!(output["dimensions"], json!(["disk.sda/reads", "disk.sdb/reads"]));
 }

@@ -28,19 +28,13 @@ pub fn vector(vulnerability: &Vulnerability) -> Option<&str> {
     all.map(|rating| rating.score.as_str()).filter(|score| score.contains("AV:")).max_by_key(|score| version(score))
 }
 
+/// The newest of what can be rated: databases write vectors, scores and words.
 fn newest(ratings: &[Rating]) -> Option<Severity> {
-    let rated = ratings.iter().filter_map(|rating| Some((version(&rating.score), rate(&rating.score)?)));
+    let rated = ratings.iter().filter_map(|rating| Some((version(&rating.score), Severity::of(&rating.score)?)));
     rated.max_by_key(|(version, _)| *version).map(|(_, severity)| severity)
 }
 
 /// `3.1` of `CVSS:3.1/…`; vectors of CVSS 2, scores and words have none and sort below.
 fn version(score: &str) -> Option<&str> {
     score.strip_prefix("CVSS:")?.split('/').next()
-}
-
-/// Rates a vector, a score or a word: databases write all three.
-fn rate(score: &str) -> Option<Severity> {
-    Severity::of_cvss_vector(score)
-        .or_else(|| Severity::of_cvss_score(score.parse().ok()?))
-        .or_else(|| Severity::of_word(score))
 }

@@ -172,7 +172,9 @@ fn a_refused_ticket_names_what_the_integration_wants() {
         assert!(error.message.contains(words), "{error}");
     }
 
-    let without = with_token(FakeGate::new().on(Method::Post, &ticket_path(), refusal));
+    let form = "/issues/4509876543/integrations/24817/?action=create";
+    let without = get(FakeGate::new(), form, Reply::text(404, ""));
+    let without = with_token(without.on(Method::Post, &ticket_path(), refusal));
     let error = without.call("issues.create", input).unwrap_err();
     assert!(error.code == ErrorCode::InvalidInput && error.message.contains("repo is required"), "{error}");
 }
@@ -180,7 +182,15 @@ fn a_refused_ticket_names_what_the_integration_wants() {
 #[test]
 fn a_ticket_that_may_exist_is_not_created_again() {
     let input = json!({ "issue_id": "4509876543", "integration_id": "24817", "title": "Payments fail" });
-    for reply in [Reply::text(503, ""), Reply::text(201, "<html>"), Reply::error(bulkhead_sdk::HttpError::Timeout)] {
+    let broken =
+        bulkhead_sdk::HttpError::Connection("us.sentry.io broke off in the middle of its answer: try again".into());
+    let replies = [
+        Reply::text(503, ""),
+        Reply::text(201, "<html>"),
+        Reply::error(bulkhead_sdk::HttpError::Timeout),
+        Reply::error(broken),
+    ];
+    for reply in replies {
         let run = with_token(FakeGate::new().on(Method::Post, &ticket_path(), reply));
         let error = run.call("issues.create", input.clone()).unwrap_err();
         assert!(error.message.contains("may exist all the same"), "{error}");

@@ -49,13 +49,14 @@ impl Context {
         self.call.now_ms
     }
 
-    /// The provider's `settings` from provider-config.yaml.
+    /// The provider's `settings` from provider-config.yaml; `{}` without any, so a type whose fields all have defaults
+    /// makes them optional.
     ///
     /// # Errors
     /// [`misconfigured`](CallError::misconfigured), naming the setting, if they do not fit `T`.
     pub fn settings<T: DeserializeOwned>(&self) -> Result<T, CallError> {
         json::parse(self.call.settings.as_bytes()).map_err(|why| {
-            CallError::misconfigured(format!("the `settings` of this provider in provider-config.yaml are wrong {why}"))
+            CallError::misconfigured(format!("the `settings` of this provider in provider-config.yaml are wrong{why}"))
         })
     }
 

@@ -1,5 +1,7 @@
 //! The contract's types under the names that the rest of the SDK uses.
 
+use std::fmt;
+
 pub(crate) use crate::bindings::exports::bulkhead::provider::provider::{
     CallContext, CallError as WireCallError, Health as WireHealth,
 };
@@ -14,6 +16,20 @@ pub use crate::bindings::exports::bulkhead::provider::provider::{
     PromptMessage, PromptRole, Resource as ResourceDescription, ResourceBody, ResourceContent, Tool as ToolDescription,
     ToolClass, ToolOutput,
 };
+
+/// As it stands in a request, such as `POST`.
+impl fmt::Display for Method {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        })
+    }
+}
 
 impl From<String> for ResourceBody {
     fn from(text: String) -> Self {

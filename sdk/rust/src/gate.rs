@@ -3,7 +3,7 @@
 use crate::contract::{EventError, HttpError, HttpRequest, HttpResponse, Level, SecretError};
 
 /// The three gates of the contract. In the hub they are the component's imports; in tests a
-/// [`FakeGate`](crate::testing::FakeGate). Providers use them through [`Context`](crate::Context).
+/// `testing::FakeGate`. Providers use them through [`Context`](crate::Context).
 pub trait Gate {
     /// Sends one request and waits for the whole answer.
     ///

@@ -1,4 +1,23 @@
 //! Following an upstream's pages, as far as a call wants and its deadline allows.
+//!
+//! An upstream that takes a page size is asked for what is still wanted:
+//!
+//! ```
+//! # use bulkhead_sdk::paging::{self, Bounds, Page};
+//! # use bulkhead_sdk::prelude::*;
+//! # #[derive(Deserialize)] struct Answer { items: Vec<u8>, next: Option<String> }
+//! # fn list(cx: &Context, cursor: Option<String>, limit: usize) -> Result<(), CallError> {
+//! let pages = paging::collect(cursor, Bounds::items(limit), |cursor, wanted| {
+//!     let request = cx.get("https://api.example/items").query("limit", wanted.min(100));
+//!     let request = if let Some(cursor) = cursor { request.query("cursor", cursor) } else { request };
+//!     let answer: Answer = request.send()?.json()?;
+//!     Ok(Page { items: answer.items, next: answer.next })
+//! })?;
+//! # Ok(()) }
+//! ```
+//!
+//! One whose pages have a size of their own needs [`fixed_size`], which cuts them. Pages that are counted have the number
+//! of the next page as their cursor: `next: answer.more.then(|| (page + 1).to_string())`.
 
 use std::collections::HashSet;
 
@@ -10,7 +29,7 @@ use crate::error::CallError;
 pub struct Page<T> {
     /// What is on it; may be nothing although more follows.
     pub items: Vec<T>,
-    /// The cursor of the next page; `None` on the last. Cursors are opaque, and an empty one is none.
+    /// The cursor of the next page; `None` on the last. Cursors are opaque, and an empty one (`Some("")`) is none.
     pub next: Option<String>,
 }
 
@@ -26,8 +45,8 @@ pub struct Pages<T> {
 /// How far a call follows the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Stop when there are so many items. A page is never cut, because its rest could not be asked for: `fetch` asks the
-    /// upstream for no more than it is told.
+    /// Stop when there are so many items. A page is never cut here: `fetch` asks the upstream for no more than it is told,
+    /// or is a [`fixed_size`] one.
     pub items: usize,
     /// Stop after so many requests, however many items they brought.
     pub requests: usize,
@@ -41,7 +60,7 @@ impl Bounds {
     }
 }
 
-/// Collects pages from `start` (`None` is the first page) until there are enough, no more, or no time.
+/// Collects pages from `start` (`None` and `Some("")` are the first page) until there are enough, no more, or no time.
 ///
 /// `fetch` gets the cursor and how many items are still wanted. When it fails after the first page because the upstream
 /// is slow, busy or out of reach, what has been collected is the answer and `next_cursor` says where to go on.
@@ -54,8 +73,8 @@ pub fn collect<T>(
     bounds: Bounds,
     mut fetch: impl FnMut(Option<&str>, usize) -> Result<Page<T>, CallError>,
 ) -> Result<Pages<T>, CallError> {
-    let mut seen: HashSet<String> = start.clone().into_iter().collect();
-    let mut cursor = start;
+    let mut cursor = start.filter(|start| !start.is_empty());
+    let mut seen: HashSet<String> = cursor.clone().into_iter().collect();
     let mut items = Vec::new();
     for request in 0..bounds.requests.max(1) {
         let wanted = bounds.items.saturating_sub(items.len()).max(1);
@@ -78,6 +97,50 @@ pub fn collect<T>(
         }
     }
     Ok(Pages { items, next_cursor: cursor })
+}
+
+/// For [`collect`], where pages have a size that the caller's limit knows nothing of: `fetch` gets an upstream's cursor
+/// (`None` is the first page) and gives the whole page. What the limit leaves over is not lost: the cursor that the tool
+/// gives out says how many items of which page have been given out, such as `20@abc`, and the next call goes on there.
+///
+/// The place is a count, so it shifts when the upstream's page changes between two calls. Where entries come and go, write
+/// a cursor of your own that names the last item.
+///
+/// ```
+/// # use bulkhead_sdk::paging::{self, Bounds, Page};
+/// # use bulkhead_sdk::prelude::*;
+/// # #[derive(Deserialize)] struct Answer { items: Vec<u8>, next_page: Option<u32> }
+/// # fn list(cx: &Context, cursor: Option<String>, limit: usize) -> Result<(), CallError> {
+/// let pages = paging::collect(cursor, Bounds::items(limit), paging::fixed_size(|page| {
+///     let answer: Answer = cx.get("https://api.example/items").query("page", page.unwrap_or("1")).send()?.json()?;
+///     Ok(Page { items: answer.items, next: answer.next_page.map(|next| next.to_string()) })
+/// }))?;
+/// # Ok(()) }
+/// ```
+pub fn fixed_size<T>(
+    mut fetch: impl FnMut(Option<&str>) -> Result<Page<T>, CallError>,
+) -> impl FnMut(Option<&str>, usize) -> Result<Page<T>, CallError> {
+    move |cursor, wanted| {
+        let (given, page) = cursor.map_or(Ok((0, None)), place)?;
+        let Page { mut items, next } = fetch(page)?;
+        items.drain(..given.min(items.len()));
+        let next = if items.len() > wanted {
+            items.truncate(wanted);
+            Some(format!("{}@{}", given + wanted, page.unwrap_or_default()))
+        } else {
+            next.filter(|next| !next.is_empty()).map(|next| format!("0@{next}"))
+        };
+        Ok(Page { items, next })
+    }
+}
+
+/// How many items of which page have been given out.
+fn place(cursor: &str) -> Result<(usize, Option<&str>), CallError> {
+    let place = cursor.split_once('@').and_then(|(given, page)| Some((given.parse().ok()?, page)));
+    let (given, page): (usize, _) = place.ok_or_else(|| {
+        CallError::invalid_input("the cursor is not one that this tool gave: leave it out for the first page")
+    })?;
+    Ok((given, Some(page).filter(|page| !page.is_empty())))
 }
 
 /// Whether the same request may well succeed later.
@@ -132,6 +195,52 @@ mod tests {
         assert_eq!(error.code, ErrorCode::UpstreamFailed);
         let empty = collect(None, Bounds::items(9), |_, _| Ok(Page { items: vec![1], next: Some(String::new()) }));
         assert_eq!(empty.unwrap().next_cursor, None);
+    }
+
+    #[test]
+    fn an_empty_cursor_is_the_first_page() {
+        let first = collect(Some(String::new()), Bounds::items(9), |cursor, _| {
+            assert_eq!(cursor, None);
+            Ok(Page { items: vec![1], next: None })
+        });
+        assert_eq!(first.unwrap().items, [1]);
+    }
+
+    /// Pages of three: 0 to 2, 3 to 5, and 6.
+    #[expect(clippy::unnecessary_wraps, reason = "as a fetch is")]
+    fn threes(page: Option<&str>) -> Result<Page<usize>, CallError> {
+        let page: usize = page.map_or(0, |page| page.parse().unwrap());
+        Ok(Page { items: (page * 3..7.min(page * 3 + 3)).collect(), next: (page < 2).then(|| (page + 1).to_string()) })
+    }
+
+    #[test]
+    fn pages_of_a_fixed_size_are_cut_and_nothing_is_lost() {
+        for limit in 1..9 {
+            let (mut cursor, mut all) = (None, Vec::new());
+            loop {
+                let pages = collect(cursor, Bounds::items(limit), fixed_size(threes)).unwrap();
+                assert!(pages.items.len() == limit || pages.next_cursor.is_none(), "{pages:?}");
+                all.extend(pages.items);
+                cursor = pages.next_cursor;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(all, [0, 1, 2, 3, 4, 5, 6], "by {limit}");
+        }
+        let cut = collect(None, Bounds::items(5), fixed_size(threes)).unwrap();
+        assert_eq!(cut.next_cursor.as_deref(), Some("2@1"));
+        assert_eq!(collect(None, Bounds::items(2), fixed_size(threes)).unwrap().next_cursor.as_deref(), Some("2@"));
+    }
+
+    #[test]
+    fn a_cursor_beyond_its_page_goes_on_and_a_strange_one_is_refused() {
+        let shrunk = collect(Some("9@1".to_owned()), Bounds::items(5), fixed_size(threes)).unwrap();
+        assert_eq!(shrunk, Pages { items: vec![6], next_cursor: None });
+        for strange in ["x", "1", "-1@2", "@2"] {
+            let error = collect(Some(strange.to_owned()), Bounds::items(5), fixed_size(threes)).unwrap_err();
+            assert_eq!(error.code, ErrorCode::InvalidInput, "{strange}");
+        }
     }
 
     #[test]

@@ -54,7 +54,8 @@ impl Provider {
         self
     }
 
-    /// Says how to check health. The answer must come in under 5 s, or the hub calls the provider degraded.
+    /// Says how to check health. The answer must come in under 5 s, or the hub calls the provider degraded;
+    /// a request in it may [`retry`](crate::http::RequestBuilder::retry), since what does not fit into them is not tried.
     #[must_use]
     pub fn health<H, F>(mut self, check: F) -> Self
     where

@@ -14,7 +14,9 @@ pub(crate) fn of_input<T: JsonSchema>() -> String {
 
 /// The schema of what a tool returns. Open, because adding a field must not break anybody.
 pub(crate) fn of_output<T: JsonSchema>() -> String {
-    generate::<T>(settings().for_serialize()).to_string()
+    let mut schema = generate::<T>(settings().for_serialize());
+    without_nulls(&mut schema);
+    schema.to_string()
 }
 
 fn settings() -> SchemaSettings {
@@ -51,6 +53,47 @@ fn tidy(schema: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(tidy),
         _ => {}
+    }
+}
+
+/// A field of an output that may be missing has a `skip_serializing_if`, so it is missing where it would be null: schemars
+/// says both, and models read of a null that never comes.
+fn without_nulls(schema: &mut Value) {
+    match schema {
+        Value::Object(map) => {
+            let required = map.get("required").cloned().unwrap_or_default();
+            let always = |name: &str| required.as_array().is_some_and(|names| names.iter().any(|known| known == name));
+            let fields = map.get_mut("properties").and_then(Value::as_object_mut).into_iter().flatten();
+            fields.filter(|(name, _)| !always(name)).for_each(|(_, field)| forbid_null(field));
+            map.values_mut().for_each(without_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_nulls),
+        _ => {}
+    }
+}
+
+/// Takes back the three ways in which schemars allows null: a second type, a further word, another branch.
+fn forbid_null(field: &mut Value) {
+    let Some(map) = field.as_object_mut() else { return };
+    if let Some(Value::Array(types)) = map.get_mut("type") {
+        types.retain(|kind| kind != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            map.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(words)) = map.get_mut("enum") {
+        words.retain(|word| !word.is_null());
+    }
+    if let Some(Value::Array(branches)) = map.get_mut("anyOf") {
+        branches.retain(|branch| branch.get("type").is_none_or(|kind| kind != "null"));
+        if let [Value::Object(only)] = branches.as_slice() {
+            let only = only.clone();
+            map.remove("anyOf");
+            only.into_iter().for_each(|(key, value)| {
+                map.entry(key).or_insert(value); // what is said of the field goes before what is said of its type
+            });
+        }
     }
 }
 

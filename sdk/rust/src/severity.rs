@@ -1,12 +1,13 @@
 //! One scale for the severities of all upstreams.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// How bad something is, on the scale that every provider uses. `Critical` is the greatest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Worth knowing.
@@ -35,6 +36,15 @@ impl Severity {
             Self::High => "high",
             Self::Critical => "critical",
         }
+    }
+
+    /// Reads whatever an upstream says: a CVSS vector, a CVSS score such as `9.8`, or a word. `None` for what is none of
+    /// them.
+    #[must_use]
+    pub fn of(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let of_score = || Self::of_cvss_score(text.parse().ok()?);
+        Self::of_cvss_vector(text).or_else(of_score).or_else(|| Self::of_word(text))
     }
 
     /// Reads an upstream's word in any case: the scale itself, its variants such as `middle` and `moderate`, and log
@@ -77,6 +87,26 @@ impl Severity {
 impl fmt::Display for Severity {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(self.as_str())
+    }
+}
+
+/// The five words, which say it all: a description of each would cost every tool a paragraph.
+impl JsonSchema for Severity {
+    fn schema_name() -> Cow<'static, str> {
+        "Severity".into()
+    }
+
+    fn schema_id() -> Cow<'static, str> {
+        concat!(module_path!(), "::Severity").into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let words = Self::ALL.map(Self::as_str);
+        json_schema!({ "type": "string", "enum": words, "description": "How bad it is, the worst first." })
     }
 }
 
@@ -183,6 +213,21 @@ mod tests {
             ("", None),
         ] {
             assert_eq!(Severity::of_cvss_vector(vector), severity, "{vector}");
+        }
+    }
+
+    #[test]
+    fn whatever_an_upstream_says_is_rated() {
+        for (text, severity) in [
+            (" CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", Some(Severity::Critical)),
+            ("9.8", Some(Severity::Critical)),
+            ("0", Some(Severity::Info)),
+            ("Moderate ", Some(Severity::Medium)),
+            ("11", None),
+            ("NaN", None),
+            ("", None),
+        ] {
+            assert_eq!(Severity::of(text), severity, "{text}");
         }
     }
 

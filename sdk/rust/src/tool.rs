@@ -204,7 +204,7 @@ impl Tool {
 
 /// The hub has validated the input, so a failure here means that the type is stricter than its schema.
 fn decode<I: DeserializeOwned>(input: &str) -> Result<I, CallError> {
-    json::parse(input.as_bytes()).map_err(|why| CallError::invalid_input(format!("the input is wrong {why}")))
+    json::parse(input.as_bytes()).map_err(|why| CallError::invalid_input(format!("the input is wrong{why}")))
 }
 
 fn encode<T: Serialize>(answer: Answer<T>) -> Result<ToolOutput, CallError> {

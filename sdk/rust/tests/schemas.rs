@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use bulkhead_sdk::prelude::*;
-use bulkhead_sdk::serde_json::{self, Value};
-use bulkhead_sdk::testing;
+use bulkhead_sdk::testing::prelude::*;
 
 fn schemas<I, O>() -> (Value, Value)
 where
@@ -108,4 +106,54 @@ fn recursion_stays_inside_the_document() {
     let text = input.to_string();
     assert!(text.contains(r##""$ref":"#"##), "{text}");
     assert_eq!(input["additionalProperties"], json!(false));
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Sparse {
+    /// Perhaps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    word: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    severity: Option<Severity>,
+    /// What is inside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nested: Option<Nested>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shape: Option<Shape>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    list: Vec<Option<u8>>,
+    always: Option<String>,
+}
+
+#[expect(dead_code, reason = "only the type matters")]
+#[derive(Serialize, JsonSchema)]
+#[serde(tag = "shape")]
+enum Shape {
+    Round { radius: u8 },
+    Square { side: u8 },
+}
+
+fn sparse(_: &Context, _: NoInput) -> Result<Sparse, CallError> {
+    Ok(Sparse { word: None, severity: None, nested: None, shape: None, list: Vec::new(), always: None })
+}
+
+#[test]
+fn an_output_field_that_is_left_out_is_never_null() {
+    let (_, output) = schemas::<NoInput, Sparse>();
+    let fields = &output["properties"];
+    assert_eq!(fields["word"], json!({ "type": "string", "description": "Perhaps." }));
+    let words = json!(["critical", "high", "medium", "low", "info"]);
+    let severity = json!({ "type": "string", "enum": words, "description": "How bad it is, the worst first." });
+    assert_eq!(fields["severity"], severity);
+    assert_eq!(
+        (&fields["nested"]["type"], &fields["nested"]["description"]),
+        (&json!("object"), &json!("What is inside."))
+    );
+    assert!(fields["shape"].to_string().contains("radius") && !fields["shape"].to_string().contains("null"));
+    assert_eq!(fields["list"]["items"]["type"], json!(["integer", "null"]));
+    assert_eq!(fields["always"]["type"], json!(["string", "null"]));
+    assert_eq!(output["required"], json!(["always"]));
+
+    let run = testing::run(Provider::new("x", "1.0.0").tool(Tool::read("x", "1.0", sparse)));
+    assert_eq!(run.call("x", json!({})).unwrap(), json!({ "always": null }));
 }

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use bulkhead_sdk::prelude::*;
 use bulkhead_sdk::serde_json::Number;
+use bulkhead_sdk::time::rfc3339;
 
 use super::{Alert, Filter, Status};
 use crate::agent::{Agent, send_v3};
 use crate::cloud::Cloud;
 use crate::names::word;
-use crate::time::rfc3339;
 
 /// The newest API that the Agent has.
 pub(super) fn agent(agent: &Agent<'_>, filter: Filter) -> Result<Vec<Alert>, CallError> {
@@ -142,7 +142,8 @@ impl Instances {
 }
 
 fn since(seconds: Option<i64>) -> Option<String> {
-    seconds.filter(|seconds| *seconds > 0).map(rfc3339)
+    let seconds = u64::try_from(seconds?).ok().filter(|seconds| *seconds > 0)?;
+    Some(rfc3339(seconds.saturating_mul(1000)))
 }
 
 /// Netdata escapes HTML inside its JSON, and writes the empty string for nothing.

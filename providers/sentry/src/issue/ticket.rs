@@ -99,7 +99,9 @@ pub fn create(cx: &Context, input: Input) -> Result<Output, CallError> {
 
 /// A second attempt makes a second ticket.
 fn perhaps_done(mut error: CallError) -> CallError {
-    if matches!(error.code, ErrorCode::UpstreamTimeout | ErrorCode::UpstreamFailed) {
+    // A connection that broke had been made: the gate says "broke" of it, and "no connection" of one that had not.
+    let broke = error.code == ErrorCode::UpstreamUnreachable && error.message.contains(" broke ");
+    if broke || matches!(error.code, ErrorCode::UpstreamTimeout | ErrorCode::UpstreamFailed) {
         error
             .message
             .push_str(". The ticket may exist all the same: look at `links` of issue.get before you try again");

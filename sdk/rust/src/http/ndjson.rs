@@ -48,7 +48,7 @@ impl<'a, T> Ndjson<'a, T> {
         let head = String::from_utf8_lossy(&line[..line.len().min(EXCERPT_CHARS * 4)]);
         let head: String = head.chars().take(EXCERPT_CHARS).collect();
         CallError::upstream_failed(format!(
-            "{} answered something unexpected in line {}, {why}: try again, or ask for less. The line begins: {head}",
+            "{} answered something unexpected in line {}{why}: try again, or ask for less. The line begins: {head}",
             url::authority(self.url),
             self.line,
         ))
@@ -66,7 +66,7 @@ impl<T: DeserializeOwned> Iterator for Ndjson<'_, T> {
             }
         };
         if line.len() > LINE_BYTES_MAX {
-            return Some(Err(self.error(&format!("which is longer than {LINE_BYTES_MAX} bytes"), line)));
+            return Some(Err(self.error(&format!(", which is longer than {LINE_BYTES_MAX} bytes"), line)));
         }
         Some(json::parse(line).map_err(|why| self.error(&why.to_string(), line)))
     }

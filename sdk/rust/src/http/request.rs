@@ -134,7 +134,8 @@ impl<'a> RequestBuilder<'a> {
         self
     }
 
-    /// Explains failures in the upstream's own terms. It sees every [`Failure`] first; `None` leaves the default.
+    /// Explains failures in the upstream's own terms. It sees every [`Failure`] first, with the whole
+    /// answer, so it may judge the body; `None` leaves the default.
     pub fn explain(mut self, explain: impl Fn(&Failure<'_>) -> Option<CallError> + 'a) -> Self {
         self.explain = Some(Box::new(explain));
         self

@@ -89,7 +89,7 @@ impl Response {
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, CallError> {
         json::parse(&self.answer.body).map_err(|why| {
             CallError::upstream_failed(format!(
-                "{} answered something unexpected, {why}. It begins: {}",
+                "{} answered something unexpected{why}. It begins: {}",
                 url::authority(&self.url),
                 self.excerpt()
             ))

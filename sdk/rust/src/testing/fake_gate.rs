@@ -3,52 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use serde::Serialize;
 use serde_json::Value;
 
+use super::Reply;
+use super::script::{Script, body_of};
 use crate::contract::{EventError, HttpError, HttpRequest, HttpResponse, Level, Method, SecretError};
 use crate::gate::Gate;
-
-/// A scripted answer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Reply(Result<HttpResponse, HttpError>);
-
-impl Reply {
-    /// A JSON answer.
-    #[must_use]
-    pub fn json(status: u16, body: &impl Serialize) -> Self {
-        let text = serde_json::to_string(body).unwrap_or_else(|why| format!("the scripted body is no JSON: {why}"));
-        Self::text(status, &text).header("content-type", "application/json")
-    }
-
-    /// An answer with any text, such as the HTML of a proxy.
-    #[must_use]
-    pub fn text(status: u16, body: &str) -> Self {
-        Self(Ok(HttpResponse { status, headers: Vec::new(), body: body.as_bytes().to_vec() }))
-    }
-
-    /// No answer: the gate refuses or the upstream is silent.
-    #[must_use]
-    pub fn error(error: HttpError) -> Self {
-        Self(Err(error))
-    }
-
-    /// Adds a header to an answer.
-    #[must_use]
-    pub fn header(mut self, name: &str, value: &str) -> Self {
-        if let Ok(response) = &mut self.0 {
-            response.headers.push((name.to_ascii_lowercase(), value.to_owned()));
-        }
-        self
-    }
-}
-
-struct Rule {
-    method: Method,
-    prefix: String,
-    replies: Vec<Reply>,
-    played: usize,
-}
 
 #[derive(Default)]
 struct Seen {
@@ -59,11 +19,11 @@ struct Seen {
 
 type Otherwise = Box<dyn Fn(&HttpRequest) -> Result<HttpResponse, HttpError>>;
 
-/// A [`Gate`] for tests. Requests without a script are refused as `denied-host`, secrets that were not given are not
-/// set. A request's `delay` passes at once, but counts: when the call's time is used up, the gate answers `timeout`.
+/// A [`Gate`] for tests. A request that no script covers fails the test, secrets that were not given are not set. A
+/// request's `delay` passes at once, but counts: when the call's time is used up, the gate answers `timeout`.
 #[derive(Default)]
 pub struct FakeGate {
-    rules: RefCell<Vec<Rule>>,
+    script: RefCell<Script>,
     otherwise: Option<Otherwise>,
     secrets: Vec<(String, Result<String, SecretError>)>,
     seen: RefCell<Seen>,
@@ -72,7 +32,7 @@ pub struct FakeGate {
 }
 
 impl FakeGate {
-    /// A gate that lets nothing through.
+    /// A gate that expects no request.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -81,18 +41,23 @@ impl FakeGate {
     /// Answers requests whose URL begins with `prefix`. The longest matching prefix wins; several replies to the same
     /// one are played in order, and the last repeats.
     #[must_use]
-    pub fn on(self, method: Method, prefix: &str, reply: Reply) -> Self {
-        let mut rules = self.rules.take();
-        match rules.iter_mut().find(|rule| rule.method == method && rule.prefix == prefix) {
-            Some(rule) => rule.replies.push(reply),
-            None => rules.push(Rule { method, prefix: prefix.to_owned(), replies: vec![reply], played: 0 }),
-        }
-        self.rules.replace(rules);
+    pub fn on(mut self, method: Method, prefix: &str, reply: Reply) -> Self {
+        self.script.get_mut().reply(method, prefix, reply);
         self
     }
 
-    /// Answers every request that no script covers, by a function: for answers that depend on the request, or to try a
-    /// provider against a real upstream.
+    /// As [`on`](Self::on), with a reply that depends on the request's JSON body; a request without a body shows null.
+    ///
+    /// # Panics
+    /// In the call, if the body is not JSON.
+    #[must_use]
+    pub fn on_json(mut self, method: Method, prefix: &str, answer: impl Fn(&Value) -> Reply + 'static) -> Self {
+        self.script.get_mut().by_body(method, prefix, Box::new(answer));
+        self
+    }
+
+    /// Answers every request that no script covers, by a function: for answers that depend on the whole request, or to try
+    /// a provider against a real upstream.
     #[must_use]
     pub fn otherwise(mut self, answer: impl Fn(&HttpRequest) -> Result<HttpResponse, HttpError> + 'static) -> Self {
         self.otherwise = Some(Box::new(answer));
@@ -148,6 +113,15 @@ impl FakeGate {
         self.seen.borrow().requests.clone()
     }
 
+    /// The bodies of [`requests`](Self::requests) as JSON; null where a request has none.
+    ///
+    /// # Panics
+    /// If a body is not JSON.
+    #[must_use]
+    pub fn bodies(&self) -> Vec<Value> {
+        self.seen.borrow().requests.iter().map(body_of).collect()
+    }
+
     /// Every event so far: type and data.
     #[must_use]
     pub fn events(&self) -> Vec<(String, Value)> {
@@ -177,20 +151,18 @@ impl Gate for FakeGate {
         }
         self.seen.borrow_mut().requests.push(request.clone());
         self.pass(delay + self.latency).ok_or(HttpError::Timeout)?;
-        let mut rules = self.rules.borrow_mut();
-        let matching = rules.iter_mut().filter(|r| r.method == request.method && request.url.starts_with(&r.prefix));
-        let Some(rule) = matching.max_by_key(|rule| rule.prefix.len()) else {
-            if let Some(answer) = &self.otherwise {
-                return answer(request);
-            }
-            return Err(HttpError::DeniedHost(format!(
-                "no reply is scripted for {:?} {}",
-                request.method, request.url
-            )));
-        };
-        let reply = rule.replies[rule.played.min(rule.replies.len() - 1)].clone();
-        rule.played += 1;
-        reply.0
+        if let Some(reply) = self.script.borrow_mut().play(request) {
+            return reply.0;
+        }
+        if let Some(answer) = &self.otherwise {
+            return answer(request);
+        }
+        let (method, url) = (request.method, &request.url);
+        let prefix = url.split('?').next().unwrap_or(url);
+        panic!(
+            "the test's gate has no reply for {method} {url}: add `.on({method:?}, \"{prefix}\", …)`; {}",
+            self.script.borrow().summary()
+        );
     }
 
     fn send_all(&self, requests: &[HttpRequest]) -> Vec<Result<HttpResponse, HttpError>> {

@@ -1,8 +1,7 @@
 //! Running a provider natively, against a scripted gate.
 //!
 //! ```
-//! use bulkhead_sdk::prelude::*;
-//! use bulkhead_sdk::testing::{self, FakeGate, Reply};
+//! use bulkhead_sdk::testing::prelude::*;
 //!
 //! # #[derive(Serialize, JsonSchema)] struct Number { value: u32 }
 //! fn provider() -> Provider {
@@ -17,10 +16,25 @@
 //! assert_eq!(run.call("number.get", json!({})).unwrap(), json!({"value": 42}));
 //! assert_eq!(run.gate_seen().requests()[0].url, "https://api.example/number");
 //! ```
+//!
+//! Not in the component: outside of `cfg(test)`, nothing may name this module.
 
 mod fake_gate;
 mod problems;
+mod reply;
 mod run;
+mod schema_check;
+mod script;
 
-pub use fake_gate::{FakeGate, Reply};
+pub use fake_gate::FakeGate;
+pub use reply::Reply;
 pub use run::{Run, run};
+
+/// What nearly every test needs, the author's [`prelude`](crate::prelude) included:
+/// `use bulkhead_sdk::testing::prelude::*;`.
+pub mod prelude {
+    pub use super::{FakeGate, Reply, Run};
+    pub use crate::prelude::*;
+    pub use crate::{HealthStatus, HttpRequest, Level, ResourceBody, ToolClass, testing};
+    pub use serde_json::{self, Value};
+}

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{FakeGate, problems};
+use super::{FakeGate, problems, schema_check};
 use crate::context::Context;
 use crate::contract::{CallContext, Description, PromptMessage, ResourceBody, ToolOutput};
 use crate::error::CallError;
 use crate::health::Health;
 use crate::provider::Provider;
+use crate::tool::Tool;
 
 /// Runs a provider natively, with no gate, empty settings and the clock at 2026-01-01T00:00:00Z.
 #[must_use]
@@ -68,22 +69,46 @@ impl Run {
         &self.gate
     }
 
-    /// Calls a tool and returns its output.
+    /// Calls a tool as the hub does and returns its output: what does not match the input schema never reaches the tool.
     ///
     /// # Errors
-    /// What the tool answers.
+    /// What the caller of the hub is told: that the input does not match the schema, and where, or what the tool answers.
+    ///
+    /// # Panics
+    /// If the output does not match the output schema.
     #[allow(clippy::needless_pass_by_value)] // so that a test writes `json!(…)` without `&`
     pub fn call(&self, tool: &str, input: Value) -> Result<Value, CallError> {
-        let output = self.call_raw(tool, &input.to_string())?.output;
-        serde_json::from_str(&output).map_err(|why| CallError::internal(format!("the output is not JSON: {why}")))
+        read_output(&self.call_raw(tool, &input.to_string())?)
     }
 
-    /// Calls a tool with a raw input, as the hub does, and returns everything.
+    /// As [`call`](Self::call), with the input as text and with everything that the tool answers, such as the content of
+    /// an [`Answer`](crate::Answer).
+    ///
+    /// # Errors
+    /// As [`call`](Self::call).
+    ///
+    /// # Panics
+    /// As [`call`](Self::call).
+    pub fn call_raw(&self, tool: &str, input: &str) -> Result<ToolOutput, CallError> {
+        let described = self.provider.tools.iter().find(|known| known.name() == tool).map(Tool::describe);
+        if let Some(described) = &described {
+            schema_check::check_input(described, input)?;
+        }
+        let answer = self.provider.call_tool(&self.context(), tool, input)?;
+        if let Some(described) = &described {
+            schema_check::check_output(described, &answer.output);
+        }
+        Ok(answer)
+    }
+
+    /// As [`call`](Self::call), but nothing is held against the schemas: for the checks that a provider makes itself and
+    /// that the schema makes first.
     ///
     /// # Errors
     /// What the tool answers.
-    pub fn call_raw(&self, tool: &str, input: &str) -> Result<ToolOutput, CallError> {
-        self.provider.call_tool(&self.context(), tool, input)
+    #[allow(clippy::needless_pass_by_value)] // as above
+    pub fn call_unchecked(&self, tool: &str, input: Value) -> Result<Value, CallError> {
+        read_output(&self.provider.call_tool(&self.context(), tool, &input.to_string())?)
     }
 
     /// Reads a resource.
@@ -134,4 +159,8 @@ impl Run {
         };
         Context::new(call, Rc::<FakeGate>::clone(&self.gate))
     }
+}
+
+fn read_output(answer: &ToolOutput) -> Result<Value, CallError> {
+    serde_json::from_str(&answer.output).map_err(|why| CallError::internal(format!("the output is not JSON: {why}")))
 }
