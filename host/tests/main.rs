@@ -16,6 +16,7 @@ mod osv;
 mod reload;
 mod rest;
 mod sandbox;
+mod schemas;
 mod sentry;
 mod socket;
 mod vault;

@@ -5,10 +5,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{
-    hub::{ADMIN, Hub, OPERATOR, VIEWER, eventually},
-    netdata::{CRITICAL_ALARM, Netdata, WARNING_ALARM},
-    stdio::Stdio,
+use crate::{
+    support::{
+        hub::{ADMIN, Hub, OPERATOR, VIEWER, eventually},
+        netdata::{CRITICAL_ALARM, Netdata, WARNING_ALARM},
+        stdio::Stdio,
+    },
+    upstreams::{Upstream, contract::Contract, netdata::relay},
 };
 
 /// The port of the shipped config.
@@ -182,4 +185,27 @@ async fn a_stopped_agent_takes_its_tools_away_and_nothing_else_until_it_is_back(
     let _agent = Netdata::start(port).expect("an agent again");
     eventually("it is back", async || (listed(&hub, &token).await == all).then_some(())).await;
     assert_eq!(hub.call(&token, "netdata/alerts.list", &json!({})).await.status, 200);
+}
+
+#[tokio::test]
+async fn every_tool_asks_what_netdatas_contract_allows() {
+    let agent = Netdata::start(0).expect("an agent");
+    let upstream = Upstream::start(relay(agent.url())).await;
+    let ca = upstream.ca();
+    let hub = Hub::start(&format!("{}\noutbound: {{ extra_ca: {} }}\n", shipped(&upstream.url), ca.display()));
+    let token = hub.token(ADMIN);
+    for (tool, input) in [
+        ("metrics.query", json!({ "context": "system.load", "after": -60, "points": 3 })),
+        ("metrics.query", json!({ "chart": "system.load", "after": -60, "points": 3 })),
+        ("alerts.list", json!({ "status": "warning" })),
+        ("contexts.list", json!({ "limit": 5 })),
+        ("nodes.list", json!({})),
+    ] {
+        // An agent that has just started has no numbers for a moment.
+        eventually(&format!("{tool} {input}"), async || {
+            (hub.call(&token, &format!("netdata/{tool}"), &input).await.status == 200).then_some(())
+        })
+        .await;
+    }
+    Contract::of("netdata").judge(&upstream.asked(), "").await;
 }

@@ -50,7 +50,8 @@ async fn every_tool_works_is_recorded_and_asks_what_sockets_contract_allows() {
     assert_eq!(scan["findings"][0]["severity"], "critical", "the worst first: {scan}");
     assert_eq!(scan["findings"][1]["severity"], "medium", "`middle` is Socket's other word for it: {scan}");
 
-    let calls: [(&str, &str, Value); 6] = [
+    let calls: [(&str, &str, Value); 7] = [
+        (&operator, "scan.repo", json!({ "repo": "web-app" })),
         (&viewer, "scan.result", json!({ "scan_id": "again-web-app" })),
         (
             &viewer,

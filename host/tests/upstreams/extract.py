@@ -1,6 +1,8 @@
 """Cuts a vendor's OpenAPI file down to what a validating proxy needs to judge the requests of our providers.
 
-    python3 extract.py VENDOR.json OUT.json "GET /orgs/{org_slug}/alerts" ...
+    python3 extract.py VENDOR.json OUT.json [--comma-lists] "GET /orgs/{org_slug}/alerts" ...
+
+`--comma-lists` is for Netdata, whose Agents take `options=a,b` while its document forgets to say `explode: false`.
 
 Keeps parameters, request bodies, security and the schemas they refer to; drops prose, examples and the bodies of answers.
 """
@@ -37,6 +39,17 @@ def references(node):
                 yield from references(value)
 
 
+def parameters(node):
+    if isinstance(node, list):
+        for item in node:
+            yield from parameters(item)
+    elif isinstance(node, dict):
+        if node.get("in") == "query" and "schema" in node:
+            yield node
+        for value in node.values():
+            yield from parameters(value)
+
+
 def at(document, pointer):
     for part in pointer.removeprefix("#/").split("/"):
         document = document[part.replace("~1", "/").replace("~0", "~")]
@@ -52,6 +65,8 @@ def put(document, pointer, value):
 
 def main():
     source, target, *wanted = sys.argv[1:]
+    comma_lists = "--comma-lists" in wanted
+    wanted = [line for line in wanted if line != "--comma-lists"]
     with open(source, encoding="utf-8") as file:
         vendor = json.load(file)
     result = {
@@ -80,6 +95,10 @@ def main():
         value = cut(at(vendor, pointer))
         put(result, pointer, value)
         waiting |= set(references(value)) - done
+    if comma_lists:
+        for parameter in parameters(result):
+            if parameter["schema"].get("type") == "array":
+                parameter["explode"] = False
     with open(target, "w", encoding="utf-8") as file:
         json.dump(result, file, indent=1, sort_keys=True)
         file.write("\n")

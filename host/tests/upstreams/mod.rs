@@ -1,6 +1,7 @@
 //! Upstreams that answer as the vendors' do, on loopback over real TLS, and remember what they were asked.
 
 pub mod contract;
+pub mod netdata;
 pub mod osv;
 pub mod sentry;
 pub mod socket;

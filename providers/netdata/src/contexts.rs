@@ -85,7 +85,7 @@ fn fetch(cx: &Context, filter: &str) -> Result<Answer, CallError> {
             let request = agent
                 .get("/api/v3/contexts")
                 .query("scope_contexts", filter)
-                .query("options", "minify,titles,units,liveness");
+                .query_list("options", &["minify", "titles"]);
             match send_v3(request)? {
                 Some(answer) => answer.json(),
                 None => agent.get("/api/v1/contexts").send()?.json(),

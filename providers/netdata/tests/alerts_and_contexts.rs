@@ -48,7 +48,7 @@ fn v3_alerts_name_their_node() {
     assert_eq!(alerts[0]["info"], json!("Load"), "the summary stands in for missing details");
     assert!(alerts[0].get("value").is_none());
     assert_eq!((&alerts[1]["context"], &alerts[1]["node"]), (&json!("system.load"), &json!("db-1")));
-    assert!(run.gate_seen().requests()[0].url.ends_with("&status=critical%2Cwarning"));
+    assert!(run.gate_seen().requests()[0].url.ends_with("&status=critical,warning"));
 }
 
 #[test]

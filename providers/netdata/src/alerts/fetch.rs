@@ -13,10 +13,10 @@ use crate::names::word;
 
 /// The newest API that the Agent has.
 pub(super) fn agent(agent: &Agent<'_>, filter: Filter) -> Result<Vec<Alert>, CallError> {
-    let mut request = agent.get("/api/v3/alerts").query("options", "summary,instances,values,minify");
+    let mut request = agent.get("/api/v3/alerts").query_list("options", &["summary", "instances", "values", "minify"]);
     let words: Vec<_> = filter.statuses().iter().map(|status| word(*status)).collect();
     if !words.is_empty() {
-        request = request.query("status", words.join(","));
+        request = request.query_list("status", &words);
     }
     if let Some(answer) = send_v3(request)? {
         return Ok(answer.json::<Instances>()?.into_alerts());

@@ -21,7 +21,7 @@ pub fn agent_context(agent: &Agent<'_>, context: &str, input: &Input) -> Result<
         .query("group_by", word(input.group_by.unwrap_or_default()))
         .query("aggregation", word(input.aggregation.unwrap_or_default()))
         .query("format", "json2")
-        .query("options", "jsonwrap,minify,unaligned");
+        .query_list("options", &["jsonwrap", "minify", "unaligned"]);
     if !input.dimensions.is_empty() {
         request = request.query("dimensions", input.dimensions.join("|"));
     }
@@ -63,7 +63,7 @@ pub fn agent_v1(agent: &Agent<'_>, metric: &Metric<'_>, input: &Input) -> Result
         .query("points", input.points)
         .query("group", word(input.group))
         .query("format", "json")
-        .query("options", "jsonwrap,unaligned");
+        .query_list("options", &["jsonwrap", "unaligned"]);
     if !input.dimensions.is_empty() {
         data = data.query("dimensions", input.dimensions.join("|"));
     }

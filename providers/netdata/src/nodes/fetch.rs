@@ -13,7 +13,7 @@ type ByKey = BTreeMap<String, Node>;
 
 /// The newest API that the Agent has.
 pub(super) fn agent(agent: &Agent<'_>, filter: &str) -> Result<ByKey, CallError> {
-    let request = agent.get("/api/v3/nodes").query("scope_nodes", filter).query("options", "minify");
+    let request = agent.get("/api/v3/nodes").query("scope_nodes", filter).query_list("options", &["minify"]);
     match send_v3(request)? {
         Some(answer) => Ok(answer.json::<Nodes>()?.by_key()),
         None => Ok(agent.get("/api/v1/info").send()?.json::<Info>()?.by_key()),

@@ -52,12 +52,23 @@ impl<'a> RequestBuilder<'a> {
     }
 
     /// Appends a query parameter, percent-encoded.
-    pub fn query(mut self, key: &str, value: impl Display) -> Self {
+    pub fn query(self, key: &str, value: impl Display) -> Self {
+        self.raw_query(key, &percent_encode(&value.to_string()))
+    }
+
+    /// Appends a query parameter that is a list: items percent-encoded, the commas between them not (`style: form,
+    /// explode: false` in API descriptions).
+    pub fn query_list(self, key: &str, items: &[impl AsRef<str>]) -> Self {
+        let items: Vec<_> = items.iter().map(|item| percent_encode(item.as_ref())).collect();
+        self.raw_query(key, &items.join(","))
+    }
+
+    fn raw_query(mut self, key: &str, value: &str) -> Self {
         let url = &mut self.request.url;
         url.push(if url.contains('?') { '&' } else { '?' });
         url.push_str(&percent_encode(key));
         url.push('=');
-        url.push_str(&percent_encode(&value.to_string()));
+        url.push_str(value);
         self
     }
 
