@@ -28,8 +28,8 @@ pub enum SecretError {
     /// The config does not grant it.
     #[error("{0}")]
     NotGranted(String),
-    /// The vault holds no value.
-    #[error("{0}")]
+    /// The vault holds no value. The text is the command that sets it.
+    #[error("the vault holds no value: run `{0}`")]
     NotSet(String),
     /// The vault cannot be read.
     #[error("{0}")]
@@ -134,7 +134,7 @@ impl CallSecrets {
         }
         let name: SecretName = name.parse().map_err(SecretError::NotGranted)?;
         let value = self.vault.get(&name).await.map_err(|error| match error {
-            VaultError::NotSet(_) => SecretError::NotSet(error.to_string()),
+            VaultError::NotSet(name) => SecretError::NotSet(format!("bulkhead secrets set {name}")),
             _ => SecretError::Unavailable(error.to_string()),
         })?;
         let scrubber = Scrubber::new(&name, &value);

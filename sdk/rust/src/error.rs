@@ -72,11 +72,10 @@ impl From<CallError> for WireCallError {
 impl From<SecretError> for CallError {
     fn from(error: SecretError) -> Self {
         match error {
-            SecretError::NotGranted(what) => Self::misconfigured(format!(
-                "the config does not grant this provider the secret: {what}. Name it as `vault_key` of this provider in provider-config.yaml"
-            )),
+            // The hub says in full what the config lacks.
+            SecretError::NotGranted(why) => Self::misconfigured(why),
             SecretError::NotSet(command) => {
-                Self::misconfigured(format!("the vault holds no value for this secret. Set it with: {command}"))
+                Self::misconfigured(format!("the vault holds no value for this secret: run `{command}`"))
             }
             SecretError::Unavailable(why) => Self::upstream_unreachable(format!(
                 "the vault cannot be read now: {why}. Try again; if it lasts, see /health of the hub"
