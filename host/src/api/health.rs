@@ -21,7 +21,7 @@ use crate::{
 /// The answer of `GET /health`.
 #[derive(Debug, Serialize)]
 struct Overview {
-    /// The worst of all providers'.
+    /// `ok` or `down` if every provider is, otherwise `degraded`.
     status: Status,
     /// Why the newest config is not in use.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,7 +78,15 @@ fn overview(hub: &Hub, snapshot: &Snapshot) -> Overview {
             }
         })
         .collect();
-    let status = providers.iter().map(|health| health.status).max().unwrap_or(Status::Ok);
+    let is = |status: Status| move |health: &Health| health.status == status;
+    let status = if providers.iter().all(is(Status::Ok)) {
+        Status::Ok
+    } else if providers.iter().all(is(Status::Down)) {
+        Status::Down
+    } else {
+        // Some of it works: the others go on while one is down.
+        Status::Degraded
+    };
     Overview { status, config_error: snapshot.config_problem.clone(), providers }
 }
 
