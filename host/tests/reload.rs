@@ -208,3 +208,23 @@ async fn a_config_behind_swapped_symlinks_is_followed() {
     swap_data(folder, "..3", &config.replace("    component", "    enabled: false\n    component"));
     eventually("the third version", async || (echo_status(&hub, &token).await == 503).then_some(())).await;
 }
+
+#[tokio::test]
+async fn a_change_while_the_hub_is_starting_is_not_lost() {
+    let mut hub = Hub::start(HELLO);
+    assert_eq!(hub.stop(), Some(0));
+    let token = hub.token(VIEWER);
+    // Compiling takes long enough for the edit to fall between reading the config and watching it.
+    fs::remove_dir_all(hub.data().join("compiled")).expect("removed");
+    hub.configure(&format!("{HELLO}{}", testbed(&[])));
+    let edited = fs::read(hub.config_path()).expect("a config");
+    hub.configure(&testbed(&[]));
+    let path = hub.config_path();
+    let editor = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(250));
+        fs::write(path, edited).expect("written");
+    });
+    hub.run();
+    editor.join().expect("the edit was made");
+    eventually("the edit is in effect", async || (echo_status(&hub, &token).await == 200).then_some(())).await;
+}

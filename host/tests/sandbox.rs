@@ -306,3 +306,14 @@ async fn a_provider_that_loops_or_traps_while_it_describes_itself_is_refused_in_
     assert!(error_of(&health, "trap").contains("cannot describe itself: the provider crashed"), "{health}");
     assert_eq!(hub.call(&token, "hello-rs/echo.v1", &json!({ "message": "hi" })).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_health_check_that_its_caller_breaks_off_is_a_cancelled_row_and_says_nothing_about_the_provider() {
+    let hanging = Testbed { name: "hanging", with: &["settings: { health: forever }"], ..Testbed::default() };
+    let hub = Hub::start(&hanging.yaml());
+    let token = hub.token(VIEWER);
+    let request = hub.client().get(format!("{}/providers/hanging/health", hub.url)).bearer_auth(&token);
+    assert!(request.timeout(Duration::from_millis(300)).send().await.is_err(), "the caller goes away");
+    let event = eventually("the check is on record", async || hub.events().pop()).await;
+    assert_eq!((&event["operation"], &event["outcome"]), (&json!("check_health"), &json!("cancelled")), "{event}");
+}

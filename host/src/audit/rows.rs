@@ -174,7 +174,11 @@ pub(super) fn interrupted(connection: &Connection, writer: &str) -> rusqlite::Re
             caller_id: text(3)?.and_then(|id| id.parse().ok()),
             caller_role: text(4)?.as_deref().and_then(crate::identity::Role::from_name),
             payload: text(5)?,
-            surface: if text(6)?.as_deref() == Some("rest") { "rest" } else { "mcp" },
+            surface: match text(6)?.as_deref() {
+                Some("rest") => "rest",
+                Some("stdio") => "stdio",
+                _ => "mcp",
+            },
             correlation_id: text(7)?.unwrap_or_else(|| Uuid::now_v7().to_string()),
             team: text(8)?,
             created_at: created.map_or_else(Utc::now, |at| at.with_timezone(&Utc)),

@@ -215,7 +215,7 @@ impl Hub {
                 {
                     return Ok(Output::Health(fresh));
                 }
-                Ok(Output::Health(self.check_health(&revision, opening, draft).await))
+                self.check_health(&revision, opening, draft).await.map(Output::Health)
             }
         }
     }

@@ -87,8 +87,14 @@ impl Hub {
         Ok(Output::Prompt(messages))
     }
 
-    /// Asks the provider and notes what it said. A check that does not end in time counts as degraded (G6).
-    pub(super) async fn check_health(&self, revision: &Revision, opening: Opening<'_>, draft: &Draft) -> Health {
+    /// Asks the provider and notes what it said. A check that does not end in time counts as degraded (G6); one that its
+    /// caller broke off says nothing about the provider.
+    pub(super) async fn check_health(
+        &self,
+        revision: &Revision,
+        opening: Opening<'_>,
+        draft: &Draft,
+    ) -> Result<Health, CallError> {
         let (run, secrets) = self.open(revision, opening, CHECK_TIME);
         let context = context(revision, &run, draft);
         let found = self.parts.registry.sandbox().check_health(&revision.compiled, run, context).await;
@@ -103,7 +109,8 @@ impl Hub {
                 };
                 (status, Some(reason).filter(|reason| !reason.is_empty() && status != Status::Ok))
             }
-            Err(error @ (RunError::Timeout(_) | RunError::Cancelled | RunError::Busy(_))) => {
+            Err(error @ RunError::Cancelled) => return Err(error.into()),
+            Err(error @ (RunError::Timeout(_) | RunError::Busy(_))) => {
                 (Status::Degraded, Some(format!("the health check did not end: {error}")))
             }
             Err(error) => (Status::Down, Some(error.to_string())),
@@ -116,7 +123,7 @@ impl Hub {
             error,
         };
         self.parts.health.note(&revision.name, &revision.id, health.clone());
-        health
+        Ok(health)
     }
 
     /// Opens the gates for one run.

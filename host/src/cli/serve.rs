@@ -106,6 +106,7 @@ impl Running {
         let audit = Audit::open(data, &options.database()?)?;
         let sandbox = Arc::new(Sandbox::new(&data.join("compiled"))?);
         let registry = Arc::new(Registry::new(Sources { config: options.config.clone() }, sandbox));
+        let seen = registry::look(&registry).await;
         registry.reload().await?;
         let hub = Hub::new(HubParts {
             registry: Arc::clone(&registry),
@@ -116,7 +117,7 @@ impl Running {
             health: HealthBoard::default(),
         });
         let tasks = TaskTracker::new();
-        tasks.spawn(registry::watch(Arc::clone(&registry), end.clone()));
+        tasks.spawn(registry::watch(Arc::clone(&registry), seen, end.clone()));
         tasks.spawn(registry::reload_on_hangup(registry, end.clone()));
         tasks.spawn(health::watch(Arc::clone(&hub), end.clone()));
         Ok(Self { hub, audit, tasks })

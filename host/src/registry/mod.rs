@@ -18,7 +18,7 @@ use tokio::sync::{Mutex, watch as watch_channel};
 pub use error::LoadError;
 pub use offer::{Offer, Prompt, Resource, Tool};
 pub use reload::Reloaded;
-pub use watch::{reload_on_hangup, watch};
+pub use watch::{Seen, look, reload_on_hangup, watch};
 
 use crate::{
     call::{ProviderName, ToolName, WireForm},

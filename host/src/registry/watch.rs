@@ -21,8 +21,18 @@ const QUIET: Duration = Duration::from_millis(20);
 /// How often files are looked at in case a change was not told.
 const POLL: Duration = Duration::from_secs(5);
 
-/// Watches until `end` is cancelled.
-pub async fn watch(registry: Arc<Registry>, end: CancellationToken) {
+/// How the config and the components looked at a moment.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Seen(Fingerprint);
+
+/// Looks at the files as they are now. Taken before a load, so that a change during the load is not mistaken for what was
+/// loaded.
+pub async fn look(registry: &Arc<Registry>) -> Option<Seen> {
+    Some(Seen(look_at_files(registry).await?.1))
+}
+
+/// Reloads whenever the files differ from what was `seen` last, until `end` is cancelled.
+pub async fn watch(registry: Arc<Registry>, mut seen: Option<Seen>, end: CancellationToken) {
     // One waiting signal is enough: a reload reads everything.
     let (signal, mut signals) = mpsc::channel::<()>(1);
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -34,17 +44,13 @@ pub async fn watch(registry: Arc<Registry>, end: CancellationToken) {
     .inspect_err(|error| tracing::warn!(%error, "file changes are noticed by polling only"))
     .ok();
     let mut watched = BTreeSet::new();
-    let mut seen = None;
     loop {
-        let looked = tokio::task::spawn_blocking({
-            let registry = Arc::clone(&registry);
-            move || look(&registry)
-        });
-        let Ok((files, now)) = looked.await else { return };
+        let Some((files, now)) = look_at_files(&registry).await else { return };
+        let now = Seen(now);
         if let Some(watcher) = &mut watcher {
             watched = watch_folders(watcher, &files, &watched);
         }
-        if seen.as_ref().is_some_and(|seen| *seen != now) {
+        if seen.as_ref() != Some(&now) {
             // The error is in the log, and the snapshot tells it.
             let _ = registry.reload().await;
         }
@@ -104,7 +110,13 @@ fn watch_folders(
 /// What tells that a file has changed: size, time and inode of what its name leads to.
 type Fingerprint = Vec<Option<(u64, Option<SystemTime>, u64)>>;
 
-fn look(registry: &Registry) -> (BTreeSet<PathBuf>, Fingerprint) {
+/// The files and their fingerprint, read off the async workers; `None` when the runtime is ending.
+async fn look_at_files(registry: &Arc<Registry>) -> Option<(BTreeSet<PathBuf>, Fingerprint)> {
+    let registry = Arc::clone(registry);
+    tokio::task::spawn_blocking(move || fingerprinted(&registry)).await.ok()
+}
+
+fn fingerprinted(registry: &Registry) -> (BTreeSet<PathBuf>, Fingerprint) {
     use std::os::unix::fs::MetadataExt;
     let of = |path: &PathBuf| {
         let metadata = std::fs::metadata(path).ok()?;
