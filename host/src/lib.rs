@@ -14,6 +14,8 @@ pub mod identity;
 pub mod limits;
 pub mod mcp;
 pub mod outbound;
+#[cfg(any(test, fuzzing))]
+mod properties;
 pub mod registry;
 pub mod sandbox;
 pub mod store;

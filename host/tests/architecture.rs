@@ -4,10 +4,15 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
-/// The longest file that is still read in one sitting.
-const LINES_MAX: usize = 450;
+use serde_json::Value;
+
+/// The longest file that is still read in one sitting: about 400 lines.
+const LINES_MAX: usize = 420;
+/// The same for a suite of tests, which is read one test at a time.
+const SUITE_LINES_MAX: usize = 520;
 
 /// A source file by its path within the repository.
 #[derive(Clone)]
@@ -93,13 +98,116 @@ fn rule(sources: &[Source], breaks: impl Fn(&Source) -> bool, counterexamples: &
 #[test]
 fn only_outbound_has_an_http_client() {
     let clients = ["reqwest", "hyper", "hyper_util", "hyper_rustls"];
+    // Connections that come in are served by the same libraries, which must then name nothing that goes out.
+    let serves = |source: &Source| {
+        source.is_in("host/src/api/connections/") && !source.has_word(&["client", "reqwest", "hyper_rustls", "connect"])
+    };
     assert!(host().iter().any(|source| source.is_in("host/src/outbound/") && source.has_word(&clients)));
     rule(
         &host(),
-        |source| !source.is_in("host/src/outbound/") && source.has_word(&clients),
+        |source| !source.is_in("host/src/outbound/") && source.has_word(&clients) && !serves(source),
         &[
             Source::of("host/src/identity/jwks.rs", "use reqwest::Client;"),
             Source::of("host/src/api/mod.rs", "    let c = hyper_util::client::legacy::Client::builder(e); // fast"),
+            Source::of("host/src/api/mod.rs", "use hyper_util::server::conn::auto::Builder;"),
+            Source::of("host/src/api/connections/attend.rs", "use hyper_util::{client::legacy::Client, rt::TokioIo};"),
+        ],
+    );
+}
+
+#[test]
+fn only_outbound_opens_connections_and_looks_names_up() {
+    let ways = ["connect", "UdpSocket", "TcpSocket", "UnixStream", "ToSocketAddrs", "lookup_host"];
+    assert!(host().iter().any(|source| source.is_in("host/src/outbound/") && source.has_word(&ways)));
+    rule(
+        &host(),
+        |source| !source.is_in("host/src/outbound/") && (source.has_word(&ways) || source.holds("TcpStream::connect")),
+        &[
+            Source::of("host/src/api/connections/attend.rs", "TcpStream::connect(address).await?"),
+            Source::of("host/src/call/run.rs", "std::net::TcpStream::connect_timeout(&address, wait)?"),
+            Source::of("host/src/sandbox/gates.rs", "let socket = std::net::UdpSocket::bind(any)?;"),
+            Source::of("host/src/identity/jwks.rs", "use std::net::{SocketAddr, ToSocketAddrs};"),
+        ],
+    );
+}
+
+#[test]
+fn wasi_is_linked_without_sockets_and_without_a_client_of_its_own() {
+    let whole = ["add_to_linker_async", "add_to_linker_sync", "add_to_linker_with_options_async", "sockets"];
+    assert!(host().iter().any(|source| source.has_word(&["wasmtime_wasi"]) && source.has_word(&["add_to_linker"])));
+    rule(
+        &host(),
+        |source| source.has_word(&whole) || (!source.is_in("host/src/sandbox/") && source.has_word(&WASI)),
+        &[
+            Source::of("host/src/sandbox/wasi/mod.rs", "wasmtime_wasi::p2::add_to_linker_async(linker)?;"),
+            Source::of("host/src/sandbox/wasi/mod.rs", "wasi::sockets::tcp::add_to_linker(linker, Guest::network)?;"),
+            Source::of("host/src/outbound/gate.rs", "use wasmtime_wasi_http::WasiHttpHooks;"),
+        ],
+    );
+}
+
+const WASI: [&str; 2] = ["wasmtime_wasi", "wasmtime_wasi_http"];
+
+/// Features of dependencies that would bring in what the hub must not have, with what that is.
+const BANNED_FEATURES: [(&str, &str); 3] = [
+    // A client that asks neither the allowlist nor the resolver.
+    ("wasmtime-wasi-http", "default-send-request"),
+    // State that providers would share.
+    ("reqwest", "cookies"),
+    // Somebody who resolves and connects in the hub's place.
+    ("reqwest", "socks"),
+];
+
+#[test]
+fn no_dependency_brings_what_the_hub_must_not_have() {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["metadata", "--format-version", "1", "--locked", "--offline", "--manifest-path"]);
+    let output = command.arg(root().join("Cargo.toml")).output().expect("cargo runs");
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    for (name, feature) in BANNED_FEATURES {
+        let packages = metadata["packages"].as_array().expect("packages");
+        let package = packages.iter().find(|package| package["name"] == name).expect(name);
+        assert!(package["features"].get(feature).is_some(), "{name} has no feature `{feature}` any more: what now?");
+    }
+    assert_eq!(banned(&metadata), Vec::<String>::new());
+
+    let nodes = serde_json::json!([{ "id": "a", "features": ["p2", "default-send-request"] }]);
+    let packages = serde_json::json!([{ "id": "a", "name": "wasmtime-wasi-http" }]);
+    let wrong = serde_json::json!({ "packages": packages, "resolve": { "nodes": nodes } });
+    assert_eq!(banned(&wrong), ["wasmtime-wasi-http: default-send-request"], "the rule can fail");
+}
+
+/// What of [`BANNED_FEATURES`] is on.
+fn banned(metadata: &Value) -> Vec<String> {
+    let mut found = Vec::new();
+    for (name, feature) in BANNED_FEATURES {
+        let packages = metadata["packages"].as_array().expect("packages").iter();
+        for id in packages.filter(|package| package["name"] == name).map(|package| &package["id"]) {
+            let nodes = metadata["resolve"]["nodes"].as_array().expect("nodes");
+            let node = nodes.iter().find(|node| node["id"] == *id).expect("a node");
+            if node["features"].as_array().expect("features").iter().any(|on| on == feature) {
+                found.push(format!("{name}: {feature}"));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn no_program_is_started_but_the_hub_itself() {
+    let starts =
+        |source: &Source| ["process::Command", "process::{Command", "Command::new"].iter().any(|way| source.holds(way));
+    let itself = ["host/src/sandbox/compiler.rs", "host/src/cli/allocator.rs"];
+    for path in itself {
+        assert!(host().iter().any(|source| source.path == path && starts(source)), "{path}");
+    }
+    rule(
+        &host(),
+        |source| starts(source) && !itself.contains(&&*source.path) && !source.path.contains("/tests/"),
+        &[
+            Source::of("host/src/vault/local.rs", r#"std::process::Command::new("pass")"#),
+            Source::of("host/src/registry/load.rs", "use tokio::process::Command;"),
+            Source::of("host/src/cli/serve.rs", "use std::{fs, process::{Command, ExitCode}};"),
         ],
     );
 }
@@ -144,19 +252,38 @@ fn only_the_vault_handles_secret_values() {
     );
 }
 
+/// The one file that may be unsafe: generated code of the SDK's, which glues a guest to the contract.
+const UNSAFE: &str = "sdk/rust/src/bindings.rs";
+
 #[test]
 fn nothing_is_unsafe_but_what_the_sdk_generates() {
     let sources = [host(), sdk(), providers()].concat();
     rule(
         &sources,
-        |source| source.path != "sdk/rust/src/bindings.rs" && source.has_word(&["unsafe"]),
+        |source| source.path != UNSAFE && source.has_word(&["unsafe"]),
         &[
             Source::of("host/src/sandbox/engine.rs", "    unsafe { Module::deserialize(bytes) }"),
             Source::of("sdk/rust/src/json.rs", "#[expect(unsafe_code)] unsafe fn f() {}"),
         ],
     );
-    let lib = host().into_iter().find(|source| source.path == "host/src/lib.rs").expect("the library");
-    assert!(lib.holds("#![forbid(unsafe_code)]"), "and the compiler watches over it");
+    // And the compiler watches over it, with nothing that would make it look away.
+    let roots =
+        sources.iter().filter(|source| source.path.ends_with("src/lib.rs") || source.path.ends_with("src/main.rs"));
+    for root in roots {
+        let sdk = root.path == "sdk/rust/src/lib.rs";
+        assert!(root.holds(if sdk { "#![deny(unsafe_code)]" } else { "#![forbid(unsafe_code)]" }), "{}", root.path);
+    }
+    rule(
+        &sources,
+        |source| {
+            let watched = ["#![forbid(unsafe_code)]", "#![deny(unsafe_code)]"].iter().any(|watch| source.holds(watch));
+            source.path != UNSAFE && source.has_word(&["unsafe_code"]) && !watched
+        },
+        &[
+            Source::of("host/src/sandbox/engine.rs", "#[allow(unsafe_code)]\nmod cache;"),
+            Source::of("host/src/vault/local.rs", "#[cfg_attr(test, expect(unsafe_code))]"),
+        ],
+    );
 }
 
 #[test]
@@ -171,11 +298,38 @@ fn errors_are_typed_everywhere_but_in_the_commands() {
 
 #[test]
 fn every_file_can_be_read_in_one_sitting() {
+    let sources = [host(), sdk(), providers(), below("xtask/src"), below("host/tests")].concat();
+    let is_suite = |source: &Source| source.is_in("host/tests/") || source.path.contains("/tests/");
     rule(
-        &host(),
-        |source| source.text.lines().count() > LINES_MAX,
-        &[Source::of("host/src/call/line.rs", &"let x = 1;\n".repeat(LINES_MAX + 1))],
+        &sources,
+        |source| source.text.lines().count() > if is_suite(source) { SUITE_LINES_MAX } else { LINES_MAX },
+        &[
+            Source::of("host/src/call/line.rs", &"let x = 1;\n".repeat(LINES_MAX + 1)),
+            Source::of("host/tests/mcp.rs", &"let x = 1;\n".repeat(SUITE_LINES_MAX + 1)),
+        ],
     );
+}
+
+/// The most that is kept of a fuzz target's corpus, in files and bytes: the tests try all of it.
+const CORPUS_FILES_MAX: usize = 50;
+const CORPUS_BYTES_MAX: u64 = 100 * 1024;
+
+#[test]
+fn every_fuzz_target_has_a_small_corpus_that_the_tests_try_again() {
+    let manifest = fs::read_to_string(root().join("fuzz/Cargo.toml")).expect("a manifest");
+    let targets: Vec<_> = below("fuzz/fuzz_targets").into_iter().map(|source| source.path).collect();
+    assert!(targets.len() >= 7, "{targets:?}");
+    for path in targets {
+        let name = Path::new(&path).file_stem().expect("a name").to_str().expect("text");
+        assert!(manifest.contains(&format!("path = \"fuzz_targets/{name}.rs\"")), "{name} is not in the manifest");
+        let replay = format!("replay(\"{name}\"");
+        assert!(host().iter().any(|source| source.holds(&replay)), "no test tries `{name}`'s corpus");
+        let folder = fs::read_dir(root().join("fuzz/corpus").join(name)).expect("a corpus");
+        let sizes: Vec<_> = folder.map(|entry| entry.expect("an entry").metadata().expect("a file").len()).collect();
+        let bytes: u64 = sizes.iter().sum();
+        let small = (1..=CORPUS_FILES_MAX).contains(&sizes.len()) && bytes <= CORPUS_BYTES_MAX;
+        assert!(small, "{name}: {} files, {bytes} bytes", sizes.len());
+    }
 }
 
 #[test]

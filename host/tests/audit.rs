@@ -135,7 +135,7 @@ async fn a_refused_identity_leaves_a_row_without_a_caller() {
 
 #[tokio::test]
 async fn the_row_is_on_disk_when_the_answer_arrives() {
-    let hub = Hub::start(&testbed(&[]));
+    let hub = Hub::start_with(&testbed(&[]), &["--max-calls-per-caller", "100"]);
     let token = hub.token(ADMIN);
     let calls = (0..100).map(async |n| {
         let reply = hub.call(&token, "testbed/write.note", &json!({ "text": format!("note {n}") })).await;

@@ -62,7 +62,7 @@ async fn the_101st_read_of_a_viewer_within_the_hour_is_a_429() {
 
 #[tokio::test]
 async fn a_hundred_calls_at_once_are_counted_one_by_one() {
-    let hub = Hub::start(HELLO);
+    let hub = Hub::start_with(HELLO, &["--max-calls-per-caller", "200"]);
     let token = hub.token(VIEWER);
     let replies = futures::future::join_all((0..110).map(|_| echo(&hub, &token))).await;
     let status = |status| replies.iter().filter(|reply| reply.status == status).count();

@@ -215,7 +215,7 @@ async fn a_change_while_the_hub_is_starting_is_not_lost() {
     assert_eq!(hub.stop(), Some(0));
     let token = hub.token(VIEWER);
     // Compiling takes long enough for the edit to fall between reading the config and watching it.
-    fs::remove_dir_all(hub.data().join("compiled")).expect("removed");
+    hub.forget_compiled_code();
     hub.configure(&format!("{HELLO}{}", testbed(&[])));
     let edited = fs::read(hub.config_path()).expect("a config");
     hub.configure(&testbed(&[]));

@@ -7,6 +7,7 @@ mod host;
 mod process;
 mod run;
 mod test;
+mod tokens;
 mod tools;
 mod versions;
 mod wasm_toolchain;
@@ -25,6 +26,7 @@ Usage: cargo xtask <command>
   test [-- TEST_ARGS]   build everything, install the test tools, run every test
   bench [-- BENCH_ARGS] build everything optimised, and compare the hub's line with a bare echo server
   build [NAME...]       providers (all, or those named) to components, then the hub
+  tokens [PATH...]      find credentials in files: all of the repository's, or those named
   tools                 install only what the tests need: a Node, a Python environment, a Netdata Agent
 ";
 
@@ -47,6 +49,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         "test" => test::test(&workspace, passed_on("test", rest)?),
         "bench" => bench::bench(&workspace, passed_on("bench", rest)?).map(|()| ExitCode::SUCCESS),
         "build" => build(&workspace, rest).map(|()| ExitCode::SUCCESS),
+        "tokens" => tokens::check(&workspace, rest).map(|()| ExitCode::SUCCESS),
         "tools" => tools::ensure_all(&workspace)?.into_result().map(|()| ExitCode::SUCCESS),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

@@ -9,10 +9,11 @@ use bulkhead::{
     call::{Hub, HubParts},
     health::HealthBoard,
     identity::{Identity, LocalKeys, MintRequest, Role},
-    limits::Limiter,
+    limits::{Limiter, Places},
     mcp,
+    outbound::OwnAddress,
     registry::{Registry, Sources},
-    sandbox::Sandbox,
+    sandbox::{Compiler, Sandbox},
     store::private_file,
     vault::Vault,
 };
@@ -63,8 +64,8 @@ async fn hub(listener: TcpListener, end: CancellationToken, data: &Path, forgett
     let component = Path::new(env!("CARGO_MANIFEST_DIR")).join("../providers/hello-rs.wasm").canonicalize()?;
     let config = data.join("provider-config.yaml");
     std::fs::write(&config, CONFIG.replace("COMPONENT", &component.display().to_string()))?;
-    let sandbox = Arc::new(Sandbox::new(&data.join("compiled"))?);
-    let registry = Arc::new(Registry::new(Sources { config }, sandbox));
+    let sandbox = Arc::new(Sandbox::new(&data.join("compiled"), Compiler::Here)?);
+    let registry = Arc::new(Registry::new(Sources { config, own_address: OwnAddress::default() }, sandbox));
     registry.reload().await?;
     let keys = LocalKeys::open(data)?;
     let role = Role::OpsAdmin;
@@ -75,12 +76,14 @@ async fn hub(listener: TcpListener, end: CancellationToken, data: &Path, forgett
         registry,
         identity: Identity::Local(keys),
         limiter: Limiter::default(),
+        // One caller makes all the calls.
+        places: Places::new(u32::MAX),
         vault: Arc::new(Vault::open(data)?),
         audit: if forgetting { audit.forgetting() } else { audit },
         health: HealthBoard::default(),
     });
     let address = api::PublicAddress::default();
     let app = api::router(&hub, &address, mcp::http::routes(&hub, &address));
-    api::serve(hub, listener, app, end).await?;
+    api::serve(hub, listener, app, api::CONNECTIONS, end).await;
     Ok(())
 }

@@ -15,13 +15,22 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{Correlation, PublicAddress, Refused};
+use super::{
+    Correlation, PublicAddress, Refused,
+    connections::{Connection, UnderWay},
+};
 use crate::{
     call::{CallError, Hub, Surface},
-    identity::Caller,
+    identity::{Caller, IdentityError},
+    limits::Place,
 };
 
-/// Lets a request with a valid token through, with its caller in the extensions.
+/// The request's place among its caller's calls under way, or why there is none.
+#[derive(Debug, Clone)]
+pub(crate) struct Admission(pub(crate) Result<Place, CallError>);
+
+/// Lets a request with a valid token through, with its caller and its place in the extensions. The place is taken until the
+/// answer is, so that a client that does not read its answers holds nobody's places but its own.
 pub(super) async fn require(
     State((hub, surface)): State<(Arc<Hub>, Surface)>,
     Extension(correlation): Extension<Correlation>,
@@ -30,8 +39,16 @@ pub(super) async fn require(
 ) -> Response {
     match caller(&hub, request.headers(), surface, &correlation).await {
         Ok(caller) => {
+            let place = hub.enter(&caller);
+            let connection = request.extensions().get::<Arc<Connection>>().cloned();
+            let under_way = place.as_ref().ok().map(|place| UnderWay::new(place.clone(), connection));
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            request.extensions_mut().insert(Admission(place));
+            let mut response = next.run(request).await;
+            if let Some(under_way) = under_way {
+                response.extensions_mut().insert(under_way);
+            }
+            response
         }
         Err(error) => Refused(error).into_response(),
     }
@@ -39,7 +56,7 @@ pub(super) async fn require(
 
 /// The caller that a request's token names.
 pub(super) async fn caller(
-    hub: &Hub,
+    hub: &Arc<Hub>,
     headers: &HeaderMap,
     surface: Surface,
     correlation: &Correlation,
@@ -47,11 +64,17 @@ pub(super) async fn caller(
     hub.authenticate(bearer(headers), surface, &correlation.0).await
 }
 
-/// The bearer token (RFC 6750 §2.1). Tokens in a query string or body are not looked at.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+/// The bearer token (RFC 6750 §2.1). Tokens in a query string, a cookie or a body are not looked at.
+fn bearer(headers: &HeaderMap) -> Result<&str, IdentityError> {
+    let mut all = headers.get_all(AUTHORIZATION).iter();
+    let shown = all.next().ok_or(IdentityError::Missing)?;
+    if all.next().is_some() {
+        // Whoever is in front of the hub may have looked at the other one.
+        return Err(IdentityError::Malformed("there is more than one Authorization header"));
+    }
+    let (scheme, token) = shown.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(IdentityError::Missing)?;
     let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+    if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() { Ok(token) } else { Err(IdentityError::Missing) }
 }
 
 /// Adds to a challenge where its metadata is (RFC 9728 §5.1), as MCP clients expect of a 401.

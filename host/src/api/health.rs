@@ -10,7 +10,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::{Correlation, Refused, access, tools};
+use super::{Admission, Correlation, Refused, access, tools};
 use crate::{
     call::{Call, CallError, Hub, Operation, Output, Principal, Surface},
     health::{Health, Status},
@@ -98,11 +98,13 @@ fn unchecked(provider: &str, status: Status, error: &str) -> Health {
 pub(super) async fn provider(
     State(hub): State<Arc<Hub>>,
     Extension(caller): Extension<Arc<Caller>>,
+    Extension(Admission(place)): Extension<Admission>,
     Extension(correlation): Extension<Correlation>,
     Path(provider): Path<String>,
 ) -> Response {
     let call = Call {
         principal: Principal::Caller(caller),
+        place,
         surface: Surface::Rest,
         correlation_id: correlation.0,
         provider,

@@ -1,10 +1,12 @@
 //! REST: the HTTP surface for programs, and everything about HTTP that MCP shares.
 
 mod access;
+mod connections;
 mod correlation;
 mod health;
 mod openapi;
 mod problem;
+mod proper;
 mod tools;
 
 use std::{sync::Arc, time::Duration};
@@ -16,14 +18,20 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use bytes::BytesMut;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use access::Admission;
+pub use connections::CONNECTIONS;
 pub(crate) use correlation::Correlation;
 pub use problem::{Problem, challenge};
 
-use crate::call::{CallError, Hub, InputFault, Surface};
+use crate::{
+    call::{CallError, Hub, InputFault, Surface},
+    limits::Place,
+};
 
 /// The largest request body, in bytes (A4).
 pub const BODY_MAX: usize = 10 * 1024 * 1024;
@@ -33,8 +41,6 @@ const DISCARD_MAX: usize = 64 * 1024 * 1024;
 const DISCARD_TIME: Duration = Duration::from_secs(2);
 /// How long a request body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(20);
-/// How long calls under way may take to end when the hub stops.
-const GRACE: Duration = Duration::from_secs(35);
 
 /// What the HTTP surface is told about where it is reachable.
 #[derive(Debug, Clone, Default)]
@@ -48,7 +54,7 @@ pub fn router(hub: &Arc<Hub>, address: &PublicAddress, mcp: Router<Arc<Hub>>) ->
     let rest = Router::new()
         .route("/providers/{provider}/{tool}", post(tools::call))
         .route("/providers/{provider}/health", get(health::provider))
-        .route("/openapi.json", get(openapi::document))
+        .route("/openapi.json", get(openapi::answer))
         .route_layer(from_fn_with_state((Arc::clone(hub), Surface::Rest), access::require));
     let mcp = mcp.route_layer(from_fn_with_state((Arc::clone(hub), Surface::Mcp), access::require));
     let open = Router::new()
@@ -59,46 +65,47 @@ pub fn router(hub: &Arc<Hub>, address: &PublicAddress, mcp: Router<Arc<Hub>>) ->
         .merge(mcp)
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
+        .layer(from_fn(proper::require))
         .layer(from_fn_with_state(access::metadata_url(hub, address), access::point_to_metadata))
         .layer(from_fn(correlation::carry))
         .with_state(Arc::clone(hub))
 }
 
-/// Serves until `end` is cancelled, then lets calls under way finish and waits until they are recorded.
-///
-/// # Errors
-/// When the listener breaks.
-pub async fn serve(hub: Arc<Hub>, listener: TcpListener, app: Router, end: CancellationToken) -> std::io::Result<()> {
-    use axum::serve::ListenerExt as _;
-    // Without this, small answers in several writes wait for the peer's delayed acknowledgement, some 40 ms.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let ended = end.clone();
-    let server = axum::serve(listener, app).with_graceful_shutdown(async move { ended.cancelled().await });
-    let mut server = std::pin::pin!(server.into_future());
-    let served = tokio::select! {
-        served = &mut server => served,
-        () = async { end.cancelled().await; tokio::time::sleep(GRACE).await } => {
-            tracing::warn!("connections still open after {} s are closed", GRACE.as_secs());
-            Ok(())
-        }
-    };
+/// Serves at most `connections` at once until `end` is cancelled, then lets calls under way finish and waits until they are
+/// recorded.
+pub async fn serve(hub: Arc<Hub>, listener: TcpListener, app: Router, connections: u32, end: CancellationToken) {
+    connections::serve(listener, app, connections, end).await;
     hub.drain().await;
-    served
 }
 
-/// Reads a request's body within the limits on size and time.
-pub(crate) async fn read_body(mut body: axum::body::Body) -> Result<bytes::Bytes, InputFault> {
-    match tokio::time::timeout(BODY_TIME, Limited::new(&mut body, BODY_MAX).collect()).await {
-        Ok(Ok(read)) => Ok(read.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            discard(body).await;
-            Err(InputFault::TooLarge(BODY_MAX))
-        }
-        Ok(Err(_)) => Err(InputFault::Malformed("the body broke off".to_owned())),
-        Err(_) => Err(InputFault::Malformed(format!("the body took longer than {} s", BODY_TIME.as_secs()))),
+/// Reads a request's body within the limits on size and time, and counts it against the caller's place.
+pub(crate) async fn read_body(body: axum::body::Body, place: &Place) -> Result<bytes::Bytes, InputFault> {
+    match tokio::time::timeout(BODY_TIME, read_within(body, place)).await {
+        Ok(read) => read,
+        Err(_) => Err(InputFault::TooSlow(BODY_TIME.as_secs())),
     }
+}
+
+async fn read_within(mut body: axum::body::Body, place: &Place) -> Result<bytes::Bytes, InputFault> {
+    let mut limited = Limited::new(&mut body, BODY_MAX);
+    let mut read = BytesMut::new();
+    while let Some(frame) = limited.frame().await {
+        match frame {
+            // Trailers say nothing to us.
+            Ok(frame) => {
+                if let Ok(data) = frame.into_data() {
+                    place.hold(data.len())?;
+                    read.extend_from_slice(&data);
+                }
+            }
+            Err(error) if error.is::<LengthLimitError>() => {
+                discard(body).await;
+                return Err(InputFault::TooLarge(BODY_MAX));
+            }
+            Err(_) => return Err(InputFault::Malformed("the body broke off".to_owned())),
+        }
+    }
+    Ok(read.freeze())
 }
 
 /// Reads on for a moment: a client that is still sending when the connection closes sees a reset and no answer.

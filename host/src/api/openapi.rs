@@ -3,20 +3,40 @@
 
 use std::sync::Arc;
 
-use axum::{Extension, Json, extract::State};
+use axum::{
+    Extension, Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use serde_json::{Map, Value, json};
 
+use super::{Admission, Correlation, Refused};
 use crate::{
-    call::{Hub, ProviderName},
+    call::{Hub, ProviderName, Surface},
     identity::Caller,
     registry::Tool,
 };
 
-pub(super) async fn document(State(hub): State<Arc<Hub>>, Extension(caller): Extension<Arc<Caller>>) -> Json<Value> {
+pub(super) async fn answer(
+    State(hub): State<Arc<Hub>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    Extension(Admission(place)): Extension<Admission>,
+    Extension(correlation): Extension<Correlation>,
+) -> Response {
+    match place {
+        Ok(_) => Json(document(&hub, &caller)).into_response(),
+        Err(full) => {
+            Refused(hub.refuse(full, "openapi", Some(&caller), Surface::Rest, &correlation.0).await).into_response()
+        }
+    }
+}
+
+fn document(hub: &Hub, caller: &Caller) -> Value {
     let snapshot = hub.registry().snapshot();
     let mut paths = Map::new();
     let mut tags = Vec::new();
-    for revision in snapshot.ready() {
+    // Who has no role may call nothing, and learns of nothing.
+    for revision in snapshot.ready().filter(|_| caller.role.is_some()) {
         tags.push(json!({ "name": revision.name, "description": revision.offer.summary }));
         let callable = revision.offer.tools.values().filter(|tool| caller.role >= Some(tool.grant.min_role));
         for tool in callable {
@@ -26,7 +46,7 @@ pub(super) async fn document(State(hub): State<Arc<Hub>>, Extension(caller): Ext
         let path = format!("/providers/{}/health", revision.name);
         paths.insert(path, json!({ "get": health_operation(&revision.name) }));
     }
-    Json(json!({
+    json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Bulkhead",
@@ -44,7 +64,7 @@ pub(super) async fn document(State(hub): State<Arc<Hub>>, Extension(caller): Ext
                 "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } },
             } },
         },
-    }))
+    })
 }
 
 fn operation(provider: &ProviderName, tool: &Tool) -> Value {
@@ -57,11 +77,11 @@ fn operation(provider: &ProviderName, tool: &Tool) -> Value {
         "x-class": tool.class,
         "x-timeout-ms": tool.grant.timeout_ms.get(),
         "x-schema-version": tool.grant.schema_version,
-        "requestBody": { "required": true, "content": { "application/json": { "schema": embedded(&tool.input_schema) } } },
+        "requestBody": { "required": true, "content": { "application/json": { "schema": embedded(tool.input.document()) } } },
         "responses": {
             "200": {
                 "description": "The tool's output",
-                "content": { "application/json": { "schema": embedded(&tool.output_schema) } },
+                "content": { "application/json": { "schema": embedded(tool.output.document()) } },
             },
             "default": { "$ref": "#/components/responses/Problem" },
         },

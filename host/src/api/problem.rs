@@ -86,6 +86,7 @@ fn title(error: &CallError) -> &'static str {
         CallError::Unavailable { .. } => "Provider not available",
         CallError::Forbidden { .. } => "Role too low",
         CallError::RateLimited { .. } => "Rate limit reached",
+        CallError::TooMany(_) => "Too many calls at once",
         CallError::Input(_) => "Input not accepted",
         CallError::Run(_) => "Provider did not finish",
         CallError::Provider(_) => "Provider answered with an error",

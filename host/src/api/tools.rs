@@ -11,10 +11,11 @@ use axum::{
 };
 use serde_json::{Map, Value};
 
-use super::{Correlation, problem, read_body};
+use super::{Admission, Correlation, problem, read_body};
 use crate::{
-    call::{Answer, Call, Hub, Input, InputFault, Operation, Output, Principal, Surface},
+    call::{Answer, Call, Hub, Input, Operation, Output, Principal, Surface, json},
     identity::Caller,
+    limits::Place,
 };
 
 /// Names the audit row of an answer.
@@ -23,28 +24,32 @@ const CALL_ID: HeaderName = HeaderName::from_static("x-call-id");
 pub(super) async fn call(
     State(hub): State<Arc<Hub>>,
     Extension(caller): Extension<Arc<Caller>>,
+    Extension(Admission(place)): Extension<Admission>,
     Extension(correlation): Extension<Correlation>,
     Path((provider, tool)): Path<(String, String)>,
     body: Body,
 ) -> Response {
+    let input = match &place {
+        Ok(place) => input(body, place).await,
+        // Nobody will look at it.
+        Err(_) => Ok(Value::Null),
+    };
     let call = Call {
         principal: Principal::Caller(caller),
+        place,
         surface: Surface::Rest,
         correlation_id: correlation.0,
         provider,
-        operation: Operation::CallTool { tool, input: input(body).await },
+        operation: Operation::CallTool { tool, input },
     };
     let answer = hub.call(call).await;
     respond(&answer)
 }
 
 /// The input, or what is wrong with it. No body at all is an empty object, for tools that need none.
-async fn input(body: Body) -> Input {
-    let bytes = read_body(body).await?;
-    if bytes.is_empty() {
-        return Ok(Value::Object(Map::new()));
-    }
-    serde_json::from_slice(&bytes).map_err(|error| InputFault::Malformed(error.to_string()))
+async fn input(body: Body, place: &Place) -> Input {
+    let bytes = read_body(body, place).await?;
+    if bytes.is_empty() { Ok(Value::Object(Map::new())) } else { json::parse(&bytes) }
 }
 
 /// An answer with the id of its audit row.

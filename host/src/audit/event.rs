@@ -91,6 +91,8 @@ pub struct Event {
     pub correlation_id: String,
     /// The component that ran: SHA-256, hex.
     pub revision: Option<String>,
+    /// How many operations the row stands for: denials of one caller for one reason within one second share one.
+    pub times: u32,
     /// What the call learnt of its upstream's quotas.
     pub quotas: Vec<UpstreamQuota>,
 }
@@ -143,6 +145,35 @@ impl Event {
     #[must_use]
     pub fn error_text(text: &str) -> String {
         text.chars().take(ERROR_MAX).collect()
+    }
+}
+
+#[cfg(test)]
+impl Event {
+    /// An event for tests to change.
+    pub(super) fn sample(outcome: Outcome) -> Self {
+        Self {
+            id: Uuid::now_v7(),
+            created_at: Utc::now(),
+            provider: Some("p".to_owned()),
+            tool: Some("t".to_owned()),
+            caller_id: Some(Uuid::nil()),
+            caller_role: Some(Role::OpsViewer),
+            team: None,
+            payload: Some("{}".to_owned()),
+            result: None,
+            outcome,
+            error_code: None,
+            error: None,
+            duration_ms: 1,
+            hostname: None,
+            operation: "call_tool",
+            surface: "rest",
+            correlation_id: "c".to_owned(),
+            revision: Some("r".to_owned()),
+            times: 1,
+            quotas: Vec::new(),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! together; each call is released when its own event is on disk.
 
 mod chain;
+mod denials;
 mod event;
 mod liveness;
 mod rows;

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use super::event::{Event, Intent, Outcome};
 
-/// The columns that the chain covers, in the order it covers them. `seq` and `hash` follow.
+/// The columns that the chain covers, in the order it covers them. `seq`, `hash` and `times` follow; `times` is covered
+/// after `seq` in rows that stand for several operations, so that rows from before there was one still verify.
 pub(super) const COLUMNS: [&str; 19] = [
     "id",
     "provider",
@@ -34,7 +35,7 @@ pub(super) const COLUMNS: [&str; 19] = [
 
 const INSERT_EVENT: &str = "INSERT INTO ops.run_events (id, provider, tool, caller_id, caller_role, payload, result, \
     error, duration_ms, hostname, created_at, outcome, error_code, operation, surface, correlation_id, team, revision, \
-    writer, seq, hash) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    writer, seq, hash, times) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 const INSERT_INTENT: &str = "INSERT INTO ops.run_intents (id, provider, tool, caller_id, caller_role, payload, surface, \
     correlation_id, team, created_at, writer) VALUES (?,?,?,?,?,?,?,?,?,?,?)";
@@ -43,6 +44,15 @@ const UPSERT_QUOTA: &str = "INSERT INTO ops.provider_quotas (provider, name, quo
     observed_at) VALUES (?,?,?,?,?,?) ON CONFLICT (provider, name) DO UPDATE SET quota_limit = excluded.quota_limit, \
     remaining = excluded.remaining, resets_at = excluded.resets_at, observed_at = excluded.observed_at \
     WHERE excluded.observed_at >= observed_at";
+
+/// Quotas of one provider that are kept. Their names are the provider's to make up.
+const QUOTAS_MAX: u32 = 64;
+/// The longest name of a quota that is kept, in characters.
+const QUOTA_NAME_MAX: usize = 128;
+
+/// Forgets the quotas of a provider that have not been heard of for longest.
+const FORGET_QUOTAS: &str = "DELETE FROM ops.provider_quotas WHERE provider = ?1 AND name NOT IN (SELECT name FROM \
+    ops.provider_quotas WHERE provider = ?1 ORDER BY observed_at DESC, rowid DESC LIMIT ?2)";
 
 const INSERT_WRITER: &str = "INSERT INTO ops.audit_writers (writer, started_at, parent, parent_hash) VALUES (?,?,?,?)";
 
@@ -117,15 +127,28 @@ pub(super) fn insert_event(
     };
     let row = fields(event, &texts, writer);
     let sequence = Field::Integer(seq);
-    let hash = hash(&[&row[..], &[sequence]].concat());
-    let all = row.into_iter().chain([sequence, Field::Bytes(Some(&hash))]);
+    let times = Field::Integer(i64::from(event.times));
+    let several = if event.times > 1 { &[times][..] } else { &[] };
+    let hash = hash(&[&row[..], &[sequence], several].concat());
+    let all = row.into_iter().chain([sequence, Field::Bytes(Some(&hash)), times]);
     transaction.prepare_cached(INSERT_EVENT)?.execute(params_from_iter(all))?;
+    insert_quotas(transaction, event, &texts.created_at)?;
+    Ok(hash)
+}
+
+fn insert_quotas(transaction: &Transaction<'_>, event: &Event, observed_at: &str) -> rusqlite::Result<()> {
     for quota in &event.quotas {
-        let (name, limit, remaining, resets_at) = (&quota.name, quota.limit, quota.remaining, &quota.resets_at);
-        let values = params![event.provider, name, limit, remaining, resets_at, texts.created_at];
+        let name: String = quota.name.chars().take(QUOTA_NAME_MAX).collect();
+        // A time is short; what is longer is none.
+        let resets_at = quota.resets_at.as_ref().filter(|at| at.len() <= QUOTA_NAME_MAX);
+        let (limit, remaining) = (quota.limit, quota.remaining);
+        let values = params![event.provider, name, limit, remaining, resets_at, observed_at];
         transaction.prepare_cached(UPSERT_QUOTA)?.execute(values)?;
     }
-    Ok(hash)
+    if !event.quotas.is_empty() {
+        transaction.prepare_cached(FORGET_QUOTAS)?.execute(params![event.provider, QUOTAS_MAX])?;
+    }
+    Ok(())
 }
 
 /// Inserts an intent.
@@ -192,8 +215,49 @@ pub(super) fn interrupted(connection: &Connection, writer: &str) -> rusqlite::Re
             hostname: None,
             operation: "call_tool",
             revision: None,
+            times: 1,
             quotas: Vec::new(),
         })
     })?;
     rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{event::UpstreamQuota, writer::Audit},
+        *,
+    };
+
+    fn learnt(provider: &str, names: impl Iterator<Item = u32>) -> Event {
+        let quota = |name| UpstreamQuota { name: format!("{name:04}"), limit: None, remaining: 1, resets_at: None };
+        let quotas = names.map(quota).collect();
+        Event { provider: Some(provider.to_owned()), quotas, ..Event::sample(Outcome::Ok) }
+    }
+
+    #[tokio::test]
+    async fn a_provider_that_makes_up_quotas_keeps_the_newest_and_pushes_out_nobody_elses() {
+        let data = std::env::temp_dir().join(format!("bulkhead-test-{}", Uuid::new_v4()));
+        std::fs::create_dir_all(&data).expect("a folder");
+        let database = data.join("ops.db");
+        let audit = Audit::open(&data, &database).expect("a trail");
+        audit.record(learnt("other", 0..3)).await.expect("recorded");
+        for call in 0..10 {
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            audit.record(learnt("greedy", call * 50..(call + 1) * 50)).await.expect("recorded");
+        }
+        audit.close().await;
+        let connection = crate::store::sqlite::open_read_only(&database).expect("a database");
+        let kept = |provider: &str| {
+            let query = "SELECT name FROM ops.provider_quotas WHERE provider = ?1 ORDER BY name";
+            let mut statement = connection.prepare(query).expect("a query");
+            let names = statement.query_map([provider], |row| row.get::<_, String>(0)).expect("rows");
+            names.collect::<Result<Vec<_>, _>>().expect("names")
+        };
+        assert_eq!(kept("other").len(), 3);
+        let greedy = kept("greedy");
+        assert_eq!((greedy.len(), greedy.last().map(String::as_str)), (64, Some("0499")));
+        assert!(greedy.contains(&"0450".to_owned()), "the newest are kept: {greedy:?}");
+        std::fs::remove_dir_all(&data).expect("removed");
+    }
 }

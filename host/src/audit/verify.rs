@@ -60,7 +60,7 @@ pub fn verify(data: &Path, database: &Path) -> Result<Report, VerifyError> {
     let mut links = genesis_links(&connection, &key, &mut report)?;
     let columns = COLUMNS.join(", ");
     let mut statement =
-        connection.prepare(&format!("SELECT {columns}, seq, hash FROM ops.run_events ORDER BY writer, seq"))?;
+        connection.prepare(&format!("SELECT {columns}, seq, hash, times FROM ops.run_events ORDER BY writer, seq"))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         report.rows += 1;
@@ -111,7 +111,7 @@ fn check_row(
     report: &mut Report,
 ) -> Result<(), VerifyError> {
     use rusqlite::types::ValueRef;
-    let mut fields = Vec::with_capacity(COLUMNS.len() + 1);
+    let mut fields = Vec::with_capacity(COLUMNS.len() + 2);
     for index in 0..=COLUMNS.len() {
         fields.push(match row.get_ref(index)? {
             ValueRef::Integer(value) => Field::Integer(value),
@@ -123,13 +123,17 @@ fn check_row(
     let writer: String = row.get(COLUMNS.len() - 1)?;
     let seq: i64 = row.get(COLUMNS.len())?;
     let hash: Vec<u8> = row.get(COLUMNS.len() + 1)?;
+    let times: i64 = row.get(COLUMNS.len() + 2)?;
+    if times != 1 {
+        fields.push(Field::Integer(times));
+    }
     let Some(link) = links.get_mut(&writer) else {
         report.problem(format!("row {id} names writer {writer}, which never started"));
         return Ok(());
     };
     if seq != link.seq + 1 {
         report.problem(format!("writer {writer}: row {} is missing before row {id}", link.seq + 1));
-    } else if key.over(&link.hash, fields.into_iter()) != hash {
+    } else if !key.made(&hash, &link.hash, fields.into_iter()) {
         report.problem(format!("row {id} was changed"));
     }
     *link = Link { seq, hash };

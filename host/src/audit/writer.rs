@@ -8,11 +8,16 @@ use std::{
 };
 
 use rusqlite::{Connection, TransactionBehavior};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::{
+    runtime,
+    sync::{Mutex, mpsc, oneshot},
+    time::Instant,
+};
 use uuid::Uuid;
 
 use super::{
     chain::AuditKey,
+    denials::{Denials, Together},
     event::{Event, Intent},
     liveness::{self, Alive},
     rows,
@@ -55,10 +60,34 @@ enum Entry {
     Intent(Box<Intent>),
 }
 
+impl Entry {
+    fn id(&self) -> Uuid {
+        match self {
+            Self::Event(event) => event.id,
+            Self::Intent(intent) => intent.id,
+        }
+    }
+}
+
+/// An entry that is written now, and those who wait for it.
+struct Writing {
+    entry: Entry,
+    waiting: Vec<Done>,
+}
+
+impl From<Together> for Writing {
+    fn from(Together { event, waiting }: Together) -> Self {
+        Self { entry: Entry::Event(event), waiting }
+    }
+}
+
+/// Told the id of the row that holds the operation, once that is on disk.
+pub(super) type Done = oneshot::Sender<Result<Uuid, AuditError>>;
+
 /// What the writer is told.
 enum Message {
     /// Make this durable and say so.
-    Write { entry: Entry, done: oneshot::Sender<Result<(), AuditError>> },
+    Write { entry: Entry, done: Done },
     /// End once what came before is durable, whoever may still hold the trail.
     Close,
 }
@@ -80,7 +109,9 @@ impl Audit {
     pub fn open(data: &Path, database: &Path) -> Result<Self, AuditError> {
         let mut writer = Writer::open(data, database)?;
         let (queue, waiting) = mpsc::channel(QUEUE);
-        let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run(waiting))?;
+        // The writer's own, for it waits on its queue and on time.
+        let clock = runtime::Builder::new_current_thread().enable_time().build()?;
+        let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run(waiting, &clock))?;
         Ok(Self {
             queue,
             thread: Arc::new(Mutex::new(Some(thread))),
@@ -97,11 +128,12 @@ impl Audit {
         self
     }
 
-    /// Records an event; returns when it is on disk.
+    /// Records an event; returns when it is on disk, with the id of its row. That is the event's own, but for a denial
+    /// that shares a row with others of its second, and waits for its end.
     ///
     /// # Errors
     /// When it could not be made durable. Then the operation must not be answered as if it had been recorded.
-    pub async fn record(&self, event: Event) -> Result<(), AuditError> {
+    pub async fn record(&self, event: Event) -> Result<Uuid, AuditError> {
         self.write(Entry::Event(Box::new(event))).await
     }
 
@@ -110,13 +142,13 @@ impl Audit {
     /// # Errors
     /// When it could not be made durable. Then the operation must not run.
     pub async fn intend(&self, intent: Intent) -> Result<(), AuditError> {
-        self.write(Entry::Intent(Box::new(intent))).await
+        self.write(Entry::Intent(Box::new(intent))).await.map(|_| ())
     }
 
-    async fn write(&self, entry: Entry) -> Result<(), AuditError> {
+    async fn write(&self, entry: Entry) -> Result<Uuid, AuditError> {
         #[cfg(feature = "bench")]
         if self.forgets {
-            return Ok(());
+            return Ok(entry.id());
         }
         let (done, committed) = oneshot::channel();
         self.queue.send(Message::Write { entry, done }).await.map_err(|_| AuditError::Closed)?;
@@ -184,24 +216,46 @@ impl Writer {
         Ok(())
     }
 
-    fn run(&mut self, mut waiting: mpsc::Receiver<Message>) {
-        let mut batch = Vec::with_capacity(BATCH);
+    fn run(&mut self, mut queue: mpsc::Receiver<Message>, clock: &runtime::Runtime) {
+        let mut denials = Denials::default();
+        let mut arrived = Vec::with_capacity(BATCH);
         let mut open = true;
-        while open && waiting.blocking_recv_many(&mut batch, BATCH) > 0 {
-            let entries = batch.iter().filter_map(|message| match message {
-                Message::Write { entry, .. } => Some(entry),
-                Message::Close => None,
-            });
-            let outcome = self.commit(entries).map_err(|error| {
-                tracing::error!(%error, database = %self.database.display(), "operations could not be recorded");
-                AuditError::Write(error.to_string())
-            });
-            for message in batch.drain(..) {
+        while open {
+            open = clock.block_on(receive(&mut queue, &mut arrived, denials.next_end()));
+            let now = Instant::now();
+            let mut batch = Vec::with_capacity(arrived.len());
+            for message in arrived.drain(..) {
                 match message {
-                    // The caller may have gone; its event is recorded all the same.
-                    Message::Write { done, .. } => drop(done.send(outcome.clone())),
                     Message::Close => open = false,
+                    Message::Write { entry: Entry::Event(event), done } => {
+                        let now = denials.hold(event, done, now);
+                        batch.extend(
+                            now.map(|(event, done)| Writing { entry: Entry::Event(event), waiting: vec![done] }),
+                        );
+                    }
+                    Message::Write { entry, done } => batch.push(Writing { entry, waiting: vec![done] }),
                 }
+            }
+            // What is held has its row before the writer ends.
+            let due = if open { denials.due(now) } else { denials.all() };
+            batch.extend(due.into_iter().map(Writing::from));
+            self.write(batch);
+        }
+    }
+
+    /// Writes a batch and tells those who wait for it.
+    fn write(&mut self, batch: Vec<Writing>) {
+        if batch.is_empty() {
+            return;
+        }
+        let outcome = self.commit(batch.iter().map(|writing| &writing.entry)).map_err(|error| {
+            tracing::error!(%error, database = %self.database.display(), "operations could not be recorded");
+            AuditError::Write(error.to_string())
+        });
+        for Writing { entry, waiting } in batch {
+            for done in waiting {
+                // The caller may have gone; its event is recorded all the same.
+                let _ = done.send(outcome.clone().map(|()| entry.id()));
             }
         }
     }
@@ -225,5 +279,51 @@ impl Writer {
         transaction.commit()?;
         self.last = link;
         Ok(())
+    }
+}
+
+/// Waits for messages, or until a second of denials ends. False when no more messages will come.
+async fn receive(queue: &mut mpsc::Receiver<Message>, arrived: &mut Vec<Message>, end: Option<Instant>) -> bool {
+    let received = queue.recv_many(arrived, BATCH);
+    match end {
+        None => received.await > 0,
+        // Cancelling `recv_many` loses nothing.
+        Some(end) => tokio::time::timeout_at(end, received).await.map_or(true, |messages| messages > 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::{super::event::Outcome, *};
+
+    #[tokio::test]
+    async fn what_is_held_has_its_row_before_the_writer_ends() {
+        let data = std::env::temp_dir().join(format!("bulkhead-test-{}", Uuid::new_v4()));
+        std::fs::create_dir_all(&data).expect("a folder");
+        let database = data.join("ops.db");
+        let audit = Audit::open(&data, &database).expect("a trail");
+        audit.record(Event::sample(Outcome::Denied)).await.expect("recorded");
+        let started = Instant::now();
+        let held: Vec<_> = (0..9)
+            .map(|_| {
+                let audit = audit.clone();
+                tokio::spawn(async move { audit.record(Event::sample(Outcome::Denied)).await })
+            })
+            .collect();
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        audit.close().await;
+        assert!(started.elapsed().as_millis() < 900, "it does not wait for the second");
+        let mut rows = std::collections::BTreeSet::new();
+        for denied in held {
+            rows.insert(denied.await.expect("a task").expect("recorded"));
+        }
+        let [row] = rows.iter().collect::<Vec<_>>()[..] else { panic!("{rows:?}") };
+        let connection = sqlite::open_read_only(&database).expect("a database");
+        let query = "SELECT times FROM ops.run_events WHERE id = ?1";
+        let times: i64 = connection.query_row(query, [row.to_string()], |row| row.get(0)).expect("a row");
+        assert_eq!(times, 9);
+        std::fs::remove_dir_all(&data).expect("removed");
     }
 }

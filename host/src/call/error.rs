@@ -12,6 +12,7 @@ use crate::{
     audit::{AuditError, Outcome},
     config::Quota,
     identity::{IdentityError, Role},
+    limits::Full,
     sandbox::{CallFault, ErrorCode, RunError},
 };
 
@@ -30,9 +31,18 @@ pub enum InputFault {
     /// Larger than the limit, in bytes.
     #[error("the input is larger than {} MB: send less", .0 / 1_000_000)]
     TooLarge(usize),
+    /// Took longer than the limit to arrive, in seconds.
+    #[error("the input took longer than {0} s to arrive: send it faster, or less")]
+    TooSlow(u64),
+    /// Did not fit beside what else the caller has sent.
+    #[error(transparent)]
+    NoRoom(#[from] Full),
     /// Not JSON, or not an object.
     #[error("the input is not a JSON object: {0}")]
     Malformed(String),
+    /// JSON beyond a limit of [`super::json`].
+    #[error("the input is more than the hub takes: {0}")]
+    TooComplex(String),
     /// Does not match the schema.
     #[error("the input does not match the schema: {}", listed(.0))]
     Invalid(Vec<Violation>),
@@ -117,6 +127,9 @@ pub enum CallError {
         /// When a call fits again.
         retry_after: Duration,
     },
+    /// The caller has as much under way as it may.
+    #[error(transparent)]
+    TooMany(#[from] Full),
     /// The input is wrong.
     #[error(transparent)]
     Input(#[from] InputFault),
@@ -152,15 +165,17 @@ impl CallError {
             Self::Unavailable { .. } => "provider_unavailable",
             Self::Forbidden { .. } => "role_too_low",
             Self::RateLimited { .. } => "rate_limited",
+            Self::TooMany(_) | Self::Input(InputFault::NoRoom(_)) => "too_many_calls",
             Self::Input(InputFault::TooLarge(_)) => "input_too_large",
+            Self::Input(InputFault::TooSlow(_)) => "input_too_slow",
+            Self::Input(InputFault::TooComplex(_)) => "input_too_complex",
             Self::Input(InputFault::Malformed(_)) => "input_malformed",
             Self::Input(InputFault::Invalid(_)) => "input_invalid",
             Self::Run(RunError::Timeout(_)) => "timeout",
             Self::Run(RunError::Cancelled) => "cancelled",
-            Self::Run(RunError::Memory(_)) => "memory_limit",
+            Self::Run(RunError::Limit(breach)) => breach.code(),
             Self::Run(RunError::Trap(_)) => "provider_crashed",
             Self::Run(RunError::Busy(_)) => "provider_busy",
-            Self::Run(RunError::OutputTooLarge(_)) => "output_too_large",
             Self::Provider(fault) => fault.code,
             Self::InvalidOutput(_) => "output_invalid",
             Self::NotRecorded(_) => "not_recorded",
@@ -179,8 +194,9 @@ impl CallError {
             | Self::Run(RunError::Busy(_))
             | Self::NotRecorded(_) => 503,
             Self::Forbidden { .. } => 403,
-            Self::RateLimited { .. } => 429,
+            Self::RateLimited { .. } | Self::TooMany(_) | Self::Input(InputFault::NoRoom(_)) => 429,
             Self::Input(InputFault::TooLarge(_)) => 413,
+            Self::Input(InputFault::TooSlow(_)) => 408,
             Self::Input(_) => 400,
             Self::Run(RunError::Timeout(_)) => 504,
             // Nobody reads it; the number is nginx's for "client closed request".
@@ -195,7 +211,11 @@ impl CallError {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::Unauthenticated(_) | Self::Forbidden { .. } | Self::RateLimited { .. } => Outcome::Denied,
+            Self::Unauthenticated(_)
+            | Self::Forbidden { .. }
+            | Self::RateLimited { .. }
+            | Self::TooMany(_)
+            | Self::Input(InputFault::NoRoom(_)) => Outcome::Denied,
             Self::UnknownProvider(_) | Self::UnknownItem { .. } | Self::Input(_) => Outcome::Invalid,
             Self::Run(RunError::Timeout(_)) => Outcome::Timeout,
             Self::Run(RunError::Cancelled) => Outcome::Cancelled,
@@ -211,7 +231,9 @@ impl CallError {
         match self {
             Self::RateLimited { retry_after, .. } => Some(*retry_after),
             Self::Provider(fault) => fault.retry_after,
-            Self::Run(RunError::Busy(_)) => Some(Duration::from_secs(1)),
+            Self::Run(RunError::Busy(_)) | Self::TooMany(_) | Self::Input(InputFault::NoRoom(_)) => {
+                Some(Duration::from_secs(1))
+            }
             Self::Unavailable { .. } => Some(crate::health::RECHECK_DOWN),
             _ => None,
         }

@@ -1,8 +1,9 @@
 //! The line that every call walks, once, in this order. A refusal at any step still reaches `record`.
 
-use std::sync::Arc;
+use std::{panic::AssertUnwindSafe, sync::Arc};
 
 use chrono::Utc;
+use futures::FutureExt as _;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
@@ -11,11 +12,11 @@ use super::{
     Violation, record::Draft, run::Opening,
 };
 use crate::{
-    audit::{Audit, Event, UpstreamQuota},
+    audit::{Audit, AuditError, Event, Outcome, UpstreamQuota},
     config::RateLimits,
     health::HealthBoard,
     identity::{Caller, Identity, IdentityError, Role},
-    limits::{LimitKey, Limiter},
+    limits::{LimitKey, Limiter, Place, Places},
     registry::{Entry, Prompt, Registry, Revision, Tool},
     sandbox::Traces,
     vault::Vault,
@@ -33,6 +34,8 @@ pub struct HubParts {
     pub identity: Identity,
     /// How often they may.
     pub limiter: Limiter,
+    /// How much at once.
+    pub places: Places,
     /// Where secrets are.
     pub vault: Arc<Vault>,
     /// What happened.
@@ -74,19 +77,19 @@ impl Hub {
         &self.parts.identity
     }
 
-    /// Authenticates a bearer token. A refusal is on record when this returns.
+    /// Authenticates what a caller shows as its bearer token. A refusal is on record when this returns.
     ///
     /// # Errors
     /// When there is no token or it is not valid.
     pub async fn authenticate(
-        &self,
-        token: Option<&str>,
+        self: &Arc<Self>,
+        shown: Result<&str, IdentityError>,
         surface: Surface,
         correlation_id: &CorrelationId,
     ) -> Result<Arc<Caller>, CallError> {
-        let verified = match token {
-            Some(token) => self.parts.identity.verify(token).await,
-            None => Err(IdentityError::Missing),
+        let verified = match shown {
+            Ok(token) => self.parts.identity.verify(token).await,
+            Err(error) => Err(error),
         };
         match verified {
             Ok(caller) => Ok(Arc::new(caller)),
@@ -94,10 +97,18 @@ impl Hub {
         }
     }
 
+    /// A place among the caller's calls under way: before anything large of it is read, and until it has its answer.
+    ///
+    /// # Errors
+    /// When it has as many under way as it may. Make the call all the same, so that the refusal is recorded.
+    pub fn enter(&self, caller: &Caller) -> Result<Place, CallError> {
+        Ok(self.parts.places.enter(caller.user, caller.role.is_some())?)
+    }
+
     /// Records a refusal that comes before there is a call: no identity, or a message that nothing can be read from.
     /// Gives back the error to answer with.
     pub async fn refuse(
-        &self,
+        self: &Arc<Self>,
         error: CallError,
         operation: &'static str,
         caller: Option<&Caller>,
@@ -123,12 +134,18 @@ impl Hub {
             surface: surface.as_str(),
             correlation_id: correlation_id.to_string(),
             revision: None,
+            times: 1,
             quotas: Vec::new(),
         };
-        log(&event);
-        match self.parts.audit.record(event).await {
-            Ok(()) => error,
-            Err(error) => error.into(),
+        let hub = Arc::clone(self);
+        // In a task of its own, like a call: a client that has gone is on record too.
+        match self.calls.spawn(async move { hub.record(event).await }).await {
+            Ok(Ok(_)) => error,
+            Ok(Err(error)) => error.into(),
+            Err(broken) => {
+                tracing::error!(error = %broken, "a refusal's task broke");
+                CallError::Internal
+            }
         }
     }
 
@@ -158,14 +175,29 @@ impl Hub {
         let id = draft.id;
         let traces = Traces::default();
         let correlation_id = call.correlation_id.clone();
-        let outcome = self.steps(call, &mut draft, &traces, gone).await;
+        // Whatever breaks in between: the call is on record.
+        let steps = AssertUnwindSafe(self.steps(call, &mut draft, &traces, gone));
+        let outcome = steps.catch_unwind().await.unwrap_or(Err(CallError::Internal));
         let mut event = draft.finish(&outcome, traces.hostname());
-        log(&event);
         event.quotas = publish(&traces, &correlation_id);
-        match self.parts.audit.record(event).await {
-            Ok(()) => Answer { id, outcome },
+        match self.record(event).await {
+            Ok(id) => Answer { id, outcome },
             Err(error) => Answer { id, outcome: Err(error.into()) },
         }
+    }
+
+    /// Records an event and logs it; gives the id of its row. Denials that share a row share a line in the log.
+    async fn record(&self, event: Event) -> Result<Uuid, AuditError> {
+        if event.outcome != Outcome::Denied {
+            log(&event);
+            return self.parts.audit.record(event).await;
+        }
+        let told = Event { payload: None, result: None, ..event.clone() };
+        let recorded = self.parts.audit.record(event).await;
+        if recorded.as_ref().map_or(true, |row| *row == told.id) {
+            log(&told);
+        }
+        recorded
     }
 
     async fn steps(
@@ -175,6 +207,7 @@ impl Hub {
         traces: &Traces,
         gone: CancellationToken,
     ) -> Result<Output, CallError> {
+        admit(&call)?;
         if call.provider.is_empty() {
             return Err(belongs_to_nobody(&call.operation));
         }
@@ -187,11 +220,11 @@ impl Hub {
                 authorize(&call.principal, tool.grant.min_role)?;
                 self.fail_fast(&revision)?;
                 self.limit(&call.principal, &revision, tool.class)?;
-                let input = validated_input(tool, input)?;
+                let input = validated_input(tool, input).await?;
                 if tool.class != ToolClass::Read {
                     self.parts.audit.intend(draft.intent()).await?;
                 }
-                self.call_tool(&revision, tool, &input, opening, draft).await
+                self.call_tool(&revision, tool, input, opening, draft).await
             }
             Operation::ReadResource { uri } => {
                 if !revision.offer.has_resource(uri) {
@@ -260,6 +293,16 @@ impl Hub {
     }
 }
 
+/// What is checked before anything is looked up: a caller without a role learns nothing of what there is.
+fn admit(call: &Call) -> Result<(), CallError> {
+    if let Principal::Caller(caller) = &call.principal
+        && caller.role.is_none()
+    {
+        return Err(CallError::Forbidden { needed: READ_ROLE, has: None });
+    }
+    call.place.as_ref().map(|_| ()).map_err(Clone::clone)
+}
+
 fn authorize(principal: &Principal, needed: Role) -> Result<(), CallError> {
     match principal {
         // The hub itself only ever checks health.
@@ -284,9 +327,9 @@ fn unknown(revision: &Revision, kind: &'static str, name: &str) -> CallError {
     CallError::UnknownItem { provider: revision.name.to_string(), kind, name: name.to_owned() }
 }
 
-fn validated_input(tool: &Tool, input: &Input) -> Result<String, CallError> {
+async fn validated_input(tool: &Tool, input: &Input) -> Result<String, CallError> {
     let input = input.as_ref().map_err(Clone::clone)?;
-    let violations = tool.input_violations(input);
+    let violations = tool.input.violations(input).await.map_err(|error| InputFault::TooComplex(error.to_string()))?;
     if violations.is_empty() { Ok(input.to_string()) } else { Err(InputFault::Invalid(violations).into()) }
 }
 

@@ -1,6 +1,7 @@
 //! One way through: every operation is a [`Call`] that walks one line and ends in an [`Answer`].
 
 mod error;
+pub mod json;
 mod line;
 mod name;
 mod record;
@@ -20,6 +21,7 @@ pub use name::{NameError, ProviderName, ToolName, WireForm};
 use crate::{
     health::Health,
     identity::Caller,
+    limits::Place,
     sandbox::{Content, PromptMessage, ResourceContent},
 };
 
@@ -157,6 +159,8 @@ impl Operation {
 pub struct Call {
     /// On whose behalf.
     pub principal: Principal,
+    /// Its place among the caller's calls under way, from [`Hub::enter`]; that there was none is told on the line.
+    pub place: Result<Place, CallError>,
     /// Where it came in.
     pub surface: Surface,
     /// Ties everything about it together.

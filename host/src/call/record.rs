@@ -102,6 +102,7 @@ impl Draft {
             surface: self.surface,
             correlation_id: self.correlation_id,
             revision: self.revision,
+            times: 1,
             quotas: Vec::new(),
         }
     }

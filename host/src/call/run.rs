@@ -6,16 +6,23 @@ use std::{
 };
 
 use chrono::Utc;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::{Call, CallError, Hub, Output, ProviderFault, Violation, record::Draft};
+use super::{Call, CallError, Hub, InputFault, Output, ProviderFault, Violation, json, record::Draft};
 use crate::{
     config::ToolTimeout,
     health::{CHECK_TIME, Health, Status},
     registry::{Revision, Tool},
-    sandbox::{CallContext, Content, GateSet, HealthStatus, ResourceBody, ResourceContent, Run, RunError, Traces},
+    sandbox::{
+        CallContext, Content, GateSet, HealthStatus, ResourceBody, ResourceContent, Run, RunError, ToolOutput, Traces,
+    },
     vault::CallSecrets,
 };
+
+/// Outputs up to this size, in bytes, and up to so many contents are unpacked on the async worker that has them.
+const AT_ONCE_MAX: usize = 64 * 1024;
+const ITEMS_AT_ONCE_MAX: usize = 64;
 
 /// What opening the gates needs to know of the call.
 pub(super) struct Opening<'a> {
@@ -29,7 +36,7 @@ impl Hub {
         &self,
         revision: &Revision,
         tool: &Tool,
-        input: &str,
+        input: String,
         opening: Opening<'_>,
         draft: &Draft,
     ) -> Result<Output, CallError> {
@@ -37,14 +44,20 @@ impl Hub {
         let (run, secrets) = self.open(revision, opening, timeout);
         let context = context(revision, &run, draft);
         let sandbox = self.parts.registry.sandbox();
-        let answer = sandbox.call_tool(&revision.compiled, run, context, tool.name.as_str(), input).await?;
-        let mut output = answer.map_err(|fault| scrubbed(fault.into(), &secrets))?;
-        secrets.scrub(&mut output.output);
-        scrub_content(&mut output.content, &secrets);
-        let value = serde_json::from_str(&output.output).map_err(|error| not_json(&error))?;
-        let violations = tool.output_violations(&value);
+        let answer = sandbox.call_tool(&revision.compiled, run, context, tool.name.to_string(), input).await?;
+        let output = answer.map_err(|fault| scrubbed(fault.into(), &secrets))?;
+        let (value, content) = if output.output.len() > AT_ONCE_MAX || output.content.len() > ITEMS_AT_ONCE_MAX {
+            let thread = tokio::task::spawn_blocking(move || unpacked(output, &secrets));
+            thread.await.unwrap_or_else(|broken| std::panic::resume_unwind(broken.into_panic()))?
+        } else {
+            unpacked(output, &secrets)?
+        };
+        let violations = match tool.output.violations(&value).await {
+            Ok(violations) => violations,
+            Err(error) => vec![whole(error.to_string())],
+        };
         if violations.is_empty() {
-            Ok(Output::Tool { value, content: output.content })
+            Ok(Output::Tool { value, content })
         } else {
             Err(CallError::InvalidOutput(violations))
         }
@@ -60,7 +73,7 @@ impl Hub {
         let (run, secrets) = self.open(revision, opening, ToolTimeout::default().duration());
         let context = context(revision, &run, draft);
         let sandbox = self.parts.registry.sandbox();
-        let answer = sandbox.read_resource(&revision.compiled, run, context, uri).await?;
+        let answer = sandbox.read_resource(&revision.compiled, run, context, uri.to_owned()).await?;
         let mut contents = answer.map_err(|fault| scrubbed(fault.into(), &secrets))?;
         for content in &mut contents {
             scrub_resource(content, &secrets);
@@ -79,7 +92,8 @@ impl Hub {
         let (run, secrets) = self.open(revision, opening, ToolTimeout::default().duration());
         let context = context(revision, &run, draft);
         let sandbox = self.parts.registry.sandbox();
-        let answer = sandbox.get_prompt(&revision.compiled, run, context, prompt, arguments).await?;
+        let answer =
+            sandbox.get_prompt(&revision.compiled, run, context, prompt.to_owned(), arguments.to_vec()).await?;
         let mut messages = answer.map_err(|fault| scrubbed(fault.into(), &secrets))?;
         for message in &mut messages {
             scrub_content(std::slice::from_mut(&mut message.content), &secrets);
@@ -178,6 +192,20 @@ fn scrub_resource(content: &mut ResourceContent, secrets: &CallSecrets) {
     }
 }
 
-fn not_json(error: &serde_json::Error) -> CallError {
-    CallError::InvalidOutput(vec![Violation { pointer: String::new(), message: format!("not JSON: {error}") }])
+/// A tool's output without secrets, and parsed. Blocking: some hundred milliseconds for the largest.
+fn unpacked(mut output: ToolOutput, secrets: &CallSecrets) -> Result<(Value, Vec<Content>), CallError> {
+    secrets.scrub(&mut output.output);
+    scrub_content(&mut output.content, secrets);
+    let value = json::parse_output(output.output.as_bytes()).map_err(|fault| {
+        CallError::InvalidOutput(vec![whole(match fault {
+            InputFault::Malformed(why) => format!("not JSON: {why}"),
+            fault => fault.to_string(),
+        })])
+    })?;
+    Ok((value, output.content))
+}
+
+/// What is wrong with the whole of an output.
+fn whole(message: String) -> Violation {
+    Violation { pointer: String::new(), message }
 }

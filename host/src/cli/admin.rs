@@ -1,7 +1,9 @@
 //! The commands that do one thing and end.
 
 use std::{
-    io::{IsTerminal, Read, stdin},
+    fs::File,
+    io::{self, IsTerminal, Read, stdin},
+    os::fd::AsFd,
     process::ExitCode,
     sync::Arc,
 };
@@ -10,12 +12,13 @@ use anyhow::Context as _;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::options::{AuditCommand, ConfigCommand, Options, SecretsCommand, TokenOptions};
+use super::options::{AuditCommand, CompileOptions, ConfigCommand, Options, SecretsCommand, TokenOptions};
 use crate::{
     audit, config,
     identity::{LocalKeys, MintRequest},
+    outbound::OwnAddress,
     registry::{Entry, Registry, Sources},
-    sandbox::Sandbox,
+    sandbox::{self, Compiler, Sandbox},
     store::private_file,
     vault::{LocalVault, SECRET_MAX, SecretValue},
 };
@@ -37,10 +40,8 @@ pub(super) fn secrets(options: &Options, command: SecretsCommand) -> anyhow::Res
             if stdin().is_terminal() {
                 eprintln!("Type or paste the value of `{name}`, then Enter and Ctrl-D:");
             }
-            let mut value = Zeroizing::new(String::new());
-            stdin().take(SECRET_MAX as u64 + 2).read_to_string(&mut value).context("the value cannot be read")?;
-            let value = Zeroizing::new(value.trim_end_matches(['\r', '\n']).to_owned());
-            vault.set(name.clone(), &SecretValue::new(value)?)?;
+            let value = SecretValue::new(read_value().context("the value cannot be read")?)?;
+            vault.set(name.clone(), &value)?;
             eprintln!("`{name}` is set.");
         }
         SecretsCommand::List => vault.names()?.iter().for_each(|name| println!("{name}")),
@@ -50,6 +51,18 @@ pub(super) fn secrets(options: &Options, command: SecretsCommand) -> anyhow::Res
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reads a value and its line break. No copy of it stays behind: standard input has a buffer that is not wiped, and so has
+/// a string that grows.
+fn read_value() -> io::Result<Zeroizing<String>> {
+    let unbuffered = File::from(stdin().as_fd().try_clone_to_owned()?);
+    let longest = SECRET_MAX + "\r\n".len();
+    let mut value = Zeroizing::new(String::with_capacity(longest + 1));
+    unbuffered.take(longest as u64 + 1).read_to_string(&mut value)?;
+    let end = value.trim_end_matches(['\r', '\n']).len();
+    value.truncate(end);
+    Ok(value)
 }
 
 pub(super) fn config(options: &Options, command: ConfigCommand) -> anyhow::Result<ExitCode> {
@@ -62,13 +75,27 @@ pub(super) fn config(options: &Options, command: ConfigCommand) -> anyhow::Resul
             let config = file.unwrap_or_else(|| options.config.clone());
             let cache = std::env::temp_dir().join(format!("bulkhead-check-{}", Uuid::new_v4()));
             let checked = tokio::runtime::Runtime::new()?.block_on(async {
-                let registry = Registry::new(Sources { config }, Arc::new(Sandbox::new(&cache)?));
+                let registry = Registry::new(
+                    Sources { config, own_address: OwnAddress::default() },
+                    Arc::new(Sandbox::new(&cache, Compiler::this_program()?)?),
+                );
                 registry.reload().await?;
                 anyhow::Ok(registry)
             });
             // Compiled code of a check is of no further use.
             let _ = std::fs::remove_dir_all(&cache);
             Ok(report(&checked?))
+        }
+    }
+}
+
+/// What the hub starts for each component: see [`sandbox::Compiler`].
+pub(super) fn compile(options: &CompileOptions) -> ExitCode {
+    match sandbox::compile_from_stdin(&options.cache) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            println!("{reason}");
+            ExitCode::FAILURE
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The `bulkhead` program.
 
 mod admin;
+mod allocator;
 mod options;
 mod serve;
 
@@ -30,12 +31,16 @@ pub fn main() -> ExitCode {
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let Cli { options, log, command } = cli;
     crate::telemetry::start(log.log.as_deref(), log.log_format);
+    if matches!(command, Command::Serve(_) | Command::Mcp(_)) {
+        allocator::give_back_large_blocks();
+    }
     match command {
         Command::Serve(serve) => serve::http(&options, serve),
         Command::Mcp(mcp) => serve::stdio(&options, &mcp),
         Command::Token(token) => admin::token(&options, &token),
         Command::Secrets { command } => admin::secrets(&options, command),
         Command::Config { command } => admin::config(&options, command),
+        Command::Compile(compile) => Ok(admin::compile(&compile)),
         Command::Audit { command } => admin::audit(&options, &command),
     }
 }

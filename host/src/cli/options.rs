@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand};
 use uuid::Uuid;
 
-use crate::{config::SecretName, identity::Role, telemetry::LogFormat};
+use crate::{api, config::SecretName, identity::Role, limits::CALLS_PER_CALLER, sandbox, telemetry::LogFormat};
 
 /// One gateway for the ops tools that AI agents call. Every provider is a sandboxed WebAssembly component; every call is
 /// authenticated, authorized, limited, checked and recorded.
@@ -83,6 +83,9 @@ pub enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Compile a component from stdin; the hub starts this itself
+    #[command(name = sandbox::COMMAND, hide = true)]
+    Compile(CompileOptions),
     /// Check the audit trail
     Audit {
         /// What to do with it.
@@ -100,6 +103,14 @@ pub struct ServeOptions {
     /// The URL that callers dial, where it is not the address above
     #[arg(long, env = "BULKHEAD_PUBLIC_URL", value_name = "URL")]
     pub public_url: Option<url::Url>,
+    /// Connections that may be open at once; beyond them, those without a call under way give way
+    #[arg(long, env = "BULKHEAD_MAX_CONNECTIONS", default_value_t = api::CONNECTIONS, value_name = "NUMBER",
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub max_connections: u32,
+    /// Calls of one caller that may be under way at once, whatever its role
+    #[arg(long, env = "BULKHEAD_MAX_CALLS_PER_CALLER", default_value_t = CALLS_PER_CALLER, value_name = "NUMBER",
+        value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub max_calls_per_caller: u32,
     /// Whose tokens are accepted.
     #[command(flatten)]
     pub identity: IdentityOptions,
@@ -163,6 +174,13 @@ pub enum ConfigCommand {
     },
     /// Print the JSON Schema of the config, for editors
     Schema,
+}
+
+/// `bulkhead compile`.
+#[derive(Debug, Args)]
+pub struct CompileOptions {
+    /// Where the code goes
+    pub cache: PathBuf,
 }
 
 /// `bulkhead audit`.

@@ -17,10 +17,11 @@ use crate::{
     call::{CorrelationId, Hub, HubParts, Surface, WireForm},
     health::{self, HealthBoard},
     identity::{Identity, IdpSettings, JwksSource, LocalKeys},
-    limits::Limiter,
+    limits::{Limiter, Places},
     mcp,
+    outbound::OwnAddress,
     registry::{self, Registry, Sources},
-    sandbox::Sandbox,
+    sandbox::{Compiler, Sandbox},
     store::private_file,
     vault::Vault,
 };
@@ -28,17 +29,21 @@ use crate::{
 pub(super) fn http(options: &Options, serve: ServeOptions) -> anyhow::Result<ExitCode> {
     runtime()?.block_on(async {
         let end = end_on_signal()?;
-        let running = Running::start(options, &serve.identity, &end).await?;
-        let address = api::PublicAddress { base_url: serve.public_url };
-        let app = api::router(&running.hub, &address, mcp::http::routes(&running.hub, &address));
+        // First of all: the gates of the providers have to know the port. Whoever comes early waits in the queue.
         let listener = TcpListener::bind(serve.listen)
             .await
             .with_context(|| format!("cannot listen on {}: is another hub running there?", serve.listen))?;
-        println!("listening on http://{}", listener.local_addr()?);
-        let served = api::serve(Arc::clone(&running.hub), listener, app, end.clone()).await;
+        let listening = listener.local_addr()?;
+        let own_address = OwnAddress::new(listening, serve.public_url.as_ref());
+        let places = Places::new(serve.max_calls_per_caller);
+        let starting = Running::start(options, &serve.identity, places, own_address, &end);
+        let Some(running) = unless(&end, starting).await? else { return Ok(ExitCode::SUCCESS) };
+        let address = api::PublicAddress { base_url: serve.public_url };
+        let app = api::router(&running.hub, &address, mcp::http::routes(&running.hub, &address));
+        println!("listening on http://{listening}");
+        api::serve(Arc::clone(&running.hub), listener, app, serve.max_connections, end.clone()).await;
         end.cancel();
         running.finish().await;
-        served.context("the listener broke")?;
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -54,9 +59,10 @@ pub(super) fn stdio(options: &Options, mcp: &McpOptions) -> anyhow::Result<ExitC
     let token = Zeroizing::new(token.trim().to_owned());
     runtime()?.block_on(async {
         let end = end_on_signal()?;
-        let running = Running::start(options, &mcp.identity, &end).await?;
+        let starting = Running::start(options, &mcp.identity, Places::default(), OwnAddress::default(), &end);
+        let Some(running) = unless(&end, starting).await? else { return Ok(ExitCode::SUCCESS) };
         // Said at the start, where a person sees it, rather than in an answer to the first call.
-        let checked = running.hub.authenticate(Some(&token), Surface::Stdio, &CorrelationId::accept(None)).await;
+        let checked = running.hub.authenticate(Ok(&token), Surface::Stdio, &CorrelationId::accept(None)).await;
         let served = match checked {
             Ok(_) => {
                 let form = if mcp.flat { WireForm::Flat } else { WireForm::Dotted };
@@ -73,6 +79,17 @@ pub(super) fn stdio(options: &Options, mcp: &McpOptions) -> anyhow::Result<ExitC
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot start")
+}
+
+/// Goes on until something is there; `None` if the end comes first.
+async fn unless<T>(
+    end: &CancellationToken,
+    starting: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<Option<T>> {
+    tokio::select! {
+        started = starting => started.map(Some),
+        () = end.cancelled() => Ok(None),
+    }
 }
 
 /// A token that SIGTERM and SIGINT cancel.
@@ -99,19 +116,26 @@ struct Running {
 }
 
 impl Running {
-    async fn start(options: &Options, identity: &IdentityOptions, end: &CancellationToken) -> anyhow::Result<Self> {
+    async fn start(
+        options: &Options,
+        identity: &IdentityOptions,
+        places: Places,
+        own_address: OwnAddress,
+        end: &CancellationToken,
+    ) -> anyhow::Result<Self> {
         let data = &options.data;
         private_file::create_folder(data).with_context(|| format!("cannot make the data folder {}", data.display()))?;
         let data = &data.canonicalize()?;
         let audit = Audit::open(data, &options.database()?)?;
-        let sandbox = Arc::new(Sandbox::new(&data.join("compiled"))?);
-        let registry = Arc::new(Registry::new(Sources { config: options.config.clone() }, sandbox));
+        let sandbox = Arc::new(Sandbox::new(&data.join("compiled"), Compiler::this_program()?)?);
+        let registry = Arc::new(Registry::new(Sources { config: options.config.clone(), own_address }, sandbox));
         let seen = registry::look(&registry).await;
         registry.reload().await?;
         let hub = Hub::new(HubParts {
             registry: Arc::clone(&registry),
             identity: identity_of(data, identity)?,
             limiter: Limiter::default(),
+            places,
             vault: Arc::new(Vault::open(data)?),
             audit: audit.clone(),
             health: HealthBoard::default(),

@@ -1,21 +1,27 @@
 //! `provider-config.yaml`: the single source of truth for what providers exist and what they are granted.
 
+mod bounded;
+#[cfg(any(test, fuzzing))]
+pub mod properties;
 mod quota;
 mod read;
+mod sandbox;
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+pub use bounded::ToolTimeout;
 pub use quota::{ClassQuotas, Quota, QuotaError, RateLimits, RoleQuota};
-pub use read::{ConfigError, read, schema};
+pub use read::{ConfigError, parse, read, schema};
+pub use sandbox::{SandboxLimits, StackKib};
 
 use crate::{
     call::{ProviderName, ToolName},
     identity::Role,
-    outbound::HostRule,
+    outbound::{DnsServer, HostRule},
 };
 
 /// The whole file.
@@ -47,6 +53,11 @@ pub enum Version {
 pub struct OutboundConfig {
     /// A PEM file of certificate authorities that are trusted beside the system's; relative to this file's folder.
     pub extra_ca: Option<PathBuf>,
+    /// DNS servers, each `IP` or `IP:port`, that are asked instead of the operating system's resolver: at most 8. Then
+    /// nothing else is asked, neither `/etc/hosts` nor search domains.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", length(max = 8))]
+    pub dns_servers: Vec<DnsServer>,
 }
 
 /// One provider: what to run and what it is granted.
@@ -100,7 +111,7 @@ impl ProviderConfig {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecretGrant {
-    /// Where the value may be sent; all of `allowed_hosts` when left out.
+    /// Where the value may be sent, each entry within one of `allowed_hosts`; all of them when left out.
     #[schemars(with = "Option<Vec<String>>")]
     pub hosts: Option<Vec<HostEntry>>,
     /// Lets the provider read the value itself, for secrets that must be parsed.
@@ -125,93 +136,33 @@ pub struct ToolGrant {
     pub schema_version: String,
 }
 
-/// Bounds of one provider's sandbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct SandboxLimits {
-    /// Linear memory of one call, in MiB: 1 to 256.
-    #[schemars(range(min = 1, max = 256))]
-    pub memory_mib: MemoryMib,
-    /// Calls that may run at once: 1 to 128.
-    #[schemars(range(min = 1, max = 128))]
-    pub concurrent_calls: ConcurrentCalls,
-}
-
-impl Default for SandboxLimits {
-    fn default() -> Self {
-        Self { memory_mib: MemoryMib(64), concurrent_calls: ConcurrentCalls(32) }
-    }
-}
-
-/// Defines a number with bounds that are checked where it is parsed.
-macro_rules! bounded {
-    ($(#[$doc:meta])* $name:ident, $range:expr, $unit:literal) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-        #[serde(try_from = "u32")]
-        pub struct $name(u32);
-
-        impl $name {
-            /// The number.
-            #[must_use]
-            pub fn get(self) -> u32 {
-                self.0
-            }
-        }
-
-        impl TryFrom<u32> for $name {
-            type Error = String;
-            fn try_from(value: u32) -> Result<Self, String> {
-                let range = $range;
-                if range.contains(&value) {
-                    Ok(Self(value))
-                } else {
-                    Err(format!("{value} is out of bounds: use {} to {} {}", range.start(), range.end(), $unit))
-                }
-            }
-        }
-    };
-}
-
-bounded!(/// Linear memory of one call, in MiB.
-    MemoryMib, 1..=256, "MiB");
-bounded!(/// Calls of one provider that may run at once.
-    ConcurrentCalls, 1..=128, "calls");
-bounded!(/// A tool's time limit, in milliseconds.
-    ToolTimeout, 100..=30_000, "milliseconds");
-
-impl Default for ToolTimeout {
-    fn default() -> Self {
-        Self(5_000)
-    }
-}
-
-impl ToolTimeout {
-    /// The limit as a duration.
-    #[must_use]
-    pub fn duration(self) -> Duration {
-        Duration::from_millis(u64::from(self.0))
-    }
-}
-
 /// An entry of an allowlist, checked when it is parsed and kept as it was written.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct HostEntry(String);
+pub struct HostEntry {
+    written: String,
+    rule: HostRule,
+}
 
 impl HostEntry {
     /// The entry as written.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.written
+    }
+
+    /// Whether all that it allows is allowed by `other` too.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        self.rule.is_within(&other.rule)
     }
 }
 
 impl TryFrom<String> for HostEntry {
     type Error = String;
     fn try_from(raw: String) -> Result<Self, String> {
-        match raw.parse::<HostRule>() {
-            Ok(_) => Ok(Self(raw)),
+        match raw.parse() {
+            Ok(rule) => Ok(Self { written: raw, rule }),
             Err(error) => Err(format!("`{raw}` cannot be allowed: {error}")),
         }
     }

@@ -5,7 +5,7 @@
 
 use std::{collections::HashSet, fs, io::Read, path::Path};
 
-use super::Config;
+use super::{Config, HostEntry, ProviderConfig};
 
 /// The largest file read, in bytes.
 const SIZE_MAX: u64 = 1024 * 1024;
@@ -83,22 +83,53 @@ fn reason(message: &str) -> String {
     }
 }
 
+/// The most DNS servers: more would only make a failing lookup slower.
+const DNS_SERVERS_MAX: usize = 8;
+
 /// What the types cannot say.
 fn check(file: &str, config: &Config) -> Result<(), ConfigError> {
+    if config.outbound.dns_servers.len() > DNS_SERVERS_MAX {
+        return Err(ConfigError::Content {
+            file: file.to_owned(),
+            line: String::new(),
+            path: "outbound.dns_servers: ".to_owned(),
+            reason: format!("{} are too many: name at most {DNS_SERVERS_MAX}", config.outbound.dns_servers.len()),
+        });
+    }
     for (name, provider) in &config.providers {
-        let mut seen = HashSet::new();
-        for (index, tool) in provider.tools.iter().enumerate() {
-            if !seen.insert(&tool.name) {
-                return Err(ConfigError::Content {
-                    file: file.to_owned(),
-                    line: String::new(),
-                    path: format!("providers.{name}.tools[{index}]: "),
-                    reason: format!("`{}` is listed twice: remove one", tool.name),
-                });
-            }
+        let wrong = provider.tool_listed_twice().or_else(|| provider.secret_host_beyond_allowed());
+        if let Some((place, reason)) = wrong {
+            let (file, path) = (file.to_owned(), format!("providers.{name}.{place}: "));
+            return Err(ConfigError::Content { file, line: String::new(), path, reason });
         }
     }
     Ok(())
+}
+
+/// What is wrong: the place within the provider's entry, and the reason.
+type Wrong = (String, String);
+
+impl ProviderConfig {
+    fn tool_listed_twice(&self) -> Option<Wrong> {
+        let mut seen = HashSet::new();
+        let (index, tool) = self.tools.iter().enumerate().find(|(_, tool)| !seen.insert(&tool.name))?;
+        Some((format!("tools[{index}]"), format!("`{}` is listed twice: remove one", tool.name)))
+    }
+
+    /// A secret may only go where the provider may go. Otherwise a config would promise what the gate refuses, or a later
+    /// change of `allowed_hosts` would open a way that nobody thought of.
+    fn secret_host_beyond_allowed(&self) -> Option<Wrong> {
+        let beyond = |host: &HostEntry| !self.allowed_hosts.iter().any(|allowed| host.is_within(allowed));
+        self.secrets.iter().find_map(|(name, grant)| {
+            let hosts = grant.hosts.iter().flatten();
+            let (index, host) = hosts.enumerate().find(|(_, host)| beyond(host))?;
+            let reason = format!(
+                "`{0}` is not within the provider's `allowed_hosts`: add it there, or take it out here",
+                host.as_str()
+            );
+            Some((format!("secrets.{name}.hosts[{index}]"), reason))
+        })
+    }
 }
 
 /// The file's JSON Schema, for editors.
@@ -152,6 +183,7 @@ providers:
             (("5000", "50"), vec!["c.yaml:11", "providers.netdata.tools[0].timeout_ms", "100 to 30000"]),
             (("100/hour", "100/week"), vec!["c.yaml:8", "rate_limits.ops_viewer", "100/hour"]),
             (("'*.netdata.cloud'", "'*'"), vec!["c.yaml:7", "allowed_hosts[1]"]),
+            (("'*.netdata.cloud'", "'*.co.uk'"), vec!["c.yaml:7", "allowed_hosts[1]", "below 'co.uk'"]),
             (("ops_viewer, timeout", "root, timeout"), vec!["min_role", "ops_viewer"]),
             (("version: '1.0'", "version: '9'"), vec!["c.yaml:2", "version"]),
             (("vault_key: netdata_token", "vault_key: 'a b'"), vec!["vault_key", "a-z"]),
@@ -163,6 +195,64 @@ providers:
                 assert!(message.contains(part), "{change:?}: `{message}` lacks `{part}`");
             }
         }
+    }
+
+    #[test]
+    fn dns_servers_are_addresses_with_or_without_a_port_and_few() {
+        let with = |servers: &str| parse("c.yaml", &format!("{GOOD}outbound: {{ dns_servers: [{servers}] }}\n"));
+        let addresses = |servers: &str| -> Vec<String> {
+            let servers = with(servers).expect("valid").outbound.dns_servers;
+            servers.iter().map(|server| server.address().to_string()).collect()
+        };
+        assert_eq!(
+            addresses("9.9.9.9, '127.0.0.1:5353', '::1', '[2620:fe::fe]:53'"),
+            ["9.9.9.9:53", "127.0.0.1:5353", "[::1]:53", "[2620:fe::fe]:53"]
+        );
+        for wrong in ["dns.example.com", "9.9.9", "'9.9.9.9:0'", "0.0.0.0", "'[::1]'", "224.0.0.1", "'9.9.9.9:x'", "''"]
+        {
+            let message = with(wrong).expect_err(wrong).to_string();
+            assert!(message.contains("outbound.dns_servers[0]: ") && message.contains("192.0.2.53"), "{message}");
+        }
+        assert!(with(&["9.9.9.9"; 8].join(", ")).is_ok());
+        let message = with(&["9.9.9.9"; 9].join(", ")).expect_err("too many").to_string();
+        assert!(message.contains("outbound.dns_servers: 9 are too many"), "{message}");
+    }
+
+    #[test]
+    fn a_secret_may_only_go_where_its_provider_may() {
+        let with = |hosts: &str| {
+            let secrets = format!("    secrets: {{ netdata_token: {{ hosts: [{hosts}] }} }}\n    settings:");
+            parse("c.yaml", &GOOD.replace("    settings:", &secrets))
+        };
+        for within in [
+            "app.netdata.cloud",
+            "deep.down.netdata.cloud, 'http://127.0.0.1:19999'",
+            "'*.netdata.cloud', '*.eu.netdata.cloud'",
+            "'https://APP.netdata.cloud.:443'",
+            "",
+        ] {
+            assert!(with(within).is_ok(), "{within}");
+        }
+        for (beyond, entry) in [
+            ("app.netdata.cloud, evil.example", "hosts[1]: `evil.example`"),
+            ("netdata.cloud", "hosts[0]: `netdata.cloud`"),
+            ("evilnetdata.cloud", "`evilnetdata.cloud`"),
+            ("'http://app.netdata.cloud'", "`http://app.netdata.cloud`"),
+            ("'app.netdata.cloud:8443'", "`app.netdata.cloud:8443`"),
+            ("'http://127.0.0.1'", "`http://127.0.0.1`"),
+            ("'*.example.com'", "`*.example.com`"),
+        ] {
+            let message = with(beyond).expect_err(beyond).to_string();
+            assert!(message.starts_with("c.yaml: providers.netdata.secrets.netdata_token.hosts["), "{message}");
+            assert!(
+                message.contains(entry) && message.contains("not within the provider's `allowed_hosts`"),
+                "{message}"
+            );
+        }
+        let no_wildcard = GOOD.replace("'*.netdata.cloud', ", "");
+        let wider =
+            no_wildcard.replace("    settings:", "    secrets: { a: { hosts: ['*.netdata.cloud'] } }\n    settings:");
+        assert!(parse("c.yaml", &wider).is_err(), "a wildcard is wider than a name below it");
     }
 
     #[test]

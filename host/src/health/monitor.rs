@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use crate::call::{Call, CorrelationId, Hub, Operation, Principal, Surface};
+use crate::{
+    call::{Call, CorrelationId, Hub, Operation, Principal, Surface},
+    limits::Place,
+};
 
 /// How often the monitor looks whose check is due.
 const LOOK: Duration = Duration::from_secs(1);
@@ -34,6 +37,7 @@ pub async fn watch(hub: Arc<Hub>, end: CancellationToken) {
 async fn check(hub: &Arc<Hub>, provider: String) {
     let call = Call {
         principal: Principal::Hub,
+        place: Ok(Place::of_the_hub()),
         surface: Surface::Probe,
         correlation_id: CorrelationId::accept(None),
         provider,

@@ -61,7 +61,9 @@ struct KeySet {
 }
 
 /// A cached key set that renews itself.
-pub struct JwksSource {
+pub struct JwksSource(Arc<Source>);
+
+struct Source {
     settings: IdpSettings,
     gate: Gate,
     current: ArcSwapOption<KeySet>,
@@ -71,7 +73,7 @@ pub struct JwksSource {
 
 impl fmt::Debug for JwksSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JwksSource").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("JwksSource").field("settings", &self.0.settings).finish_non_exhaustive()
     }
 }
 
@@ -87,11 +89,12 @@ impl JwksSource {
             .map_err(|errors| JwksError::Url(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")))?;
         let limits = Limits { max_response_bytes: SET_MAX, ..Limits::default() };
         let gate = Gate::new(allowlist, limits).map_err(|error| JwksError::Url(error.to_string()))?;
-        Ok(Self { settings, gate, current: ArcSwapOption::empty(), last_attempt: Mutex::new(None) })
+        let source = Source { settings, gate, current: ArcSwapOption::empty(), last_attempt: Mutex::new(None) };
+        Ok(Self(Arc::new(source)))
     }
 
     pub(super) fn issuer(&self) -> &str {
-        &self.settings.issuer
+        &self.0.settings.issuer
     }
 
     /// The key for a token's `kid` and the checks that go with it.
@@ -101,21 +104,30 @@ impl JwksSource {
         algorithm: Algorithm,
     ) -> Result<(DecodingKey, Validation), IdentityError> {
         let kid = kid.ok_or(IdentityError::Malformed("its header has no kid"))?;
-        if !self.current.load().as_ref().is_some_and(|set| set.serves(kid)) {
-            self.renew(kid).await;
+        let source = &self.0;
+        if !source.current.load().as_ref().is_some_and(|set| set.serves(kid)) {
+            let (source, kid) = (Arc::clone(source), kid.to_owned());
+            // In a task of its own: callers that go away while the keys are fetched must not keep others from them.
+            let renewed = tokio::spawn(async move { source.renew(&kid).await }).await;
+            renewed.map_err(|_| IdentityError::KeysUnavailable)?;
         }
-        let set = self.current.load();
+        let set = source.current.load();
         let set = set.as_ref().ok_or(IdentityError::KeysUnavailable)?;
         let (of_key, key) = set.keys.get(kid).ok_or(IdentityError::Signature)?;
         if *of_key != algorithm {
             return Err(IdentityError::Algorithm("it is not the one of the issuer's key"));
         }
-        Ok((key.clone(), validation(algorithm, &self.settings.issuer, &self.settings.audience)))
+        Ok((key.clone(), validation(algorithm, &source.settings.issuer, &source.settings.audience)))
     }
+}
 
-    /// Fetches the key set unless somebody just did. A failure keeps the old keys.
+impl Source {
+    /// Fetches the key set unless somebody just did. A failure keeps the old keys. Only tokens whose key is not known wait
+    /// for a fetch that somebody else began.
     async fn renew(&self, kid: &str) {
-        let mut last = self.last_attempt.lock().await;
+        let known = self.current.load().as_ref().is_some_and(|set| set.keys.contains_key(kid));
+        let fetching = if known { self.last_attempt.try_lock().ok() } else { Some(self.last_attempt.lock().await) };
+        let Some(mut last) = fetching else { return };
         let current = self.current.load();
         let done_meanwhile = current.as_ref().is_some_and(|set| set.serves(kid));
         let cool_down = if current.is_some() { COOL_DOWN } else { FIRST_COOL_DOWN };
@@ -143,10 +155,15 @@ impl JwksSource {
         if answer.status != 200 {
             return Err(JwksError::Fetch(format!("status {}", answer.status)));
         }
-        let set: JwkSet = serde_json::from_slice(&answer.body).map_err(|_| JwksError::NoKeys)?;
-        let keys: HashMap<_, _> = set.keys.iter().filter_map(signing_key).take(KEYS_MAX).collect();
-        if keys.is_empty() { Err(JwksError::NoKeys) } else { Ok(KeySet { keys, fetched: Instant::now() }) }
+        Ok(KeySet { keys: usable_keys(&answer.body)?, fetched: Instant::now() })
     }
+}
+
+/// The usable keys of a JWKS document by their ids.
+pub(super) fn usable_keys(document: &[u8]) -> Result<HashMap<String, (Algorithm, DecodingKey)>, JwksError> {
+    let set: JwkSet = serde_json::from_slice(document).map_err(|_| JwksError::NoKeys)?;
+    let keys: HashMap<_, _> = set.keys.iter().filter_map(signing_key).take(KEYS_MAX).collect();
+    if keys.is_empty() { Err(JwksError::NoKeys) } else { Ok(keys) }
 }
 
 impl KeySet {

@@ -55,6 +55,7 @@ pub struct MintRequest {
 }
 
 /// The hub's own key pair.
+#[cfg_attr(any(test, fuzzing), derive(Clone))]
 pub struct LocalKeys {
     signing: EncodingKey,
     verifying: DecodingKey,
@@ -76,13 +77,28 @@ impl LocalKeys {
         let path = data.join(KEY_FILE);
         let der = private_file::read_or_create(&path, new_key)
             .map_err(|source| LocalKeysError::File { path: path.clone(), source })?;
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &der)
-            .map_err(|_| LocalKeysError::Damaged(path))?;
-        Ok(Self {
+        Self::of(&der).ok_or(LocalKeysError::Damaged(path))
+    }
+
+    fn of(der: &[u8]) -> Option<Self> {
+        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der).ok()?;
+        Some(Self {
             verifying: DecodingKey::from_ec_der(pair.public_key().as_ref()),
-            signing: EncodingKey::from_ec_der(&der),
+            signing: EncodingKey::from_ec_der(der),
             validation: validation(Algorithm::ES256, ISSUER, AUDIENCE),
         })
+    }
+
+    /// A key pair that is nowhere on disk.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn fresh() -> Option<Self> {
+        Self::of(&new_key().ok()?)
+    }
+
+    /// Signs a message that need not be a proper token's.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn signature(&self, message: &[u8]) -> Option<String> {
+        jsonwebtoken::crypto::sign(message, &self.signing, Algorithm::ES256).ok()
     }
 
     /// Signs a token.

@@ -5,6 +5,8 @@
 
 mod jwks;
 mod local;
+#[cfg(any(test, fuzzing))]
+pub mod properties;
 mod verify;
 
 use std::fmt;

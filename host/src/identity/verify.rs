@@ -1,5 +1,8 @@
 //! Token verification (RFC 7519, RFC 8725): signature, algorithm, lifetime, issuer, audience, then the caller.
 
+use std::time::{Duration, SystemTime};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header, errors::ErrorKind};
 use serde::Deserialize;
 use uuid::Uuid;
@@ -12,6 +15,10 @@ const TOKEN_MAX: usize = 8 * 1024;
 const TEAM_MAX: usize = 64;
 /// Clock skew allowed on `exp` and `nbf`, in seconds.
 const LEEWAY_SECONDS: u64 = 5;
+/// The same on `iat`, which says when and not from when: far in the future it means a broken clock or a forger.
+const IAT_LEEWAY: Duration = Duration::from_secs(60);
+/// The longest that a token may still be valid. One that is valid for ever cannot be waited out when it leaks.
+const VALID_MAX: Duration = Duration::from_hours(366 * 24);
 
 /// Why a caller could not be authenticated. The text is safe to answer: it never repeats the token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,6 +72,7 @@ impl IdentityError {
 
 /// Verifies tokens against one source of keys.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "a hub has one")]
 pub enum Identity {
     /// The hub's own key pair.
     Local(LocalKeys),
@@ -72,10 +80,16 @@ pub enum Identity {
     Idp(JwksSource),
 }
 
-/// The claims that are read. Others are ignored.
+/// The claims that are read, each of one type and at most once. Others are ignored.
 #[derive(Debug, Deserialize)]
 struct Claims {
     sub: Uuid,
+    /// One text (RFC 7519 §4.1.1). The library, which compares it, would also take a list that has the right one in it.
+    #[serde(rename = "iss")]
+    _iss: String,
+    /// Seconds since 1970, perhaps with a fraction (RFC 7519 §2), like `iat`.
+    exp: f64,
+    iat: Option<f64>,
     #[serde(default)]
     app_metadata: AppMetadata,
 }
@@ -96,10 +110,7 @@ impl Identity {
             return Err(IdentityError::Malformed("longer than 8 KiB"));
         }
         let header = decode_header(token).map_err(|error| refusal(error.kind()))?;
-        if header.crit.is_some() {
-            // RFC 7515 §4.1.11. None is understood here, and the library does not look.
-            return Err(IdentityError::Malformed("its header has an extension that is critical"));
-        }
+        plain(&header)?;
         let algorithm = asymmetric(&header)?;
         match self {
             Self::Local(keys) => verified(token, keys.decoding_key(), keys.validation()),
@@ -120,6 +131,19 @@ impl Identity {
     }
 }
 
+/// Refuses what would make the token something else than a signed set of claims: extensions that are critical (RFC 7515
+/// §4.1.11), an unencoded payload (RFC 7797), compression, encryption, a token within the token. The library looks at none
+/// of these. Keys and addresses of keys in a header (`jwk`, `jku`, `x5c`, `x5u`) are not looked at by anybody: they are
+/// the sender's to choose (RFC 8725 §3.10).
+fn plain(header: &Header) -> Result<(), IdentityError> {
+    let nested = header.cty.as_deref().is_some_and(|content| content.to_ascii_lowercase().contains("jwt"));
+    let unencoded = header.extras.inner().contains_key("b64");
+    if header.crit.is_some() || header.zip.is_some() || header.enc.is_some() || nested || unencoded {
+        return Err(IdentityError::Malformed("its header asks for more than a signature over claims"));
+    }
+    Ok(())
+}
+
 /// Symmetric algorithms are refused outright: accepting one beside public keys invites signing with a public key
 /// (RFC 8725 §2.1, §3.1). `alg: none` does not even parse as an algorithm.
 fn asymmetric(header: &Header) -> Result<Algorithm, IdentityError> {
@@ -129,11 +153,27 @@ fn asymmetric(header: &Header) -> Result<Algorithm, IdentityError> {
     }
 }
 
-fn verified(token: &str, key: &DecodingKey, validation: &Validation) -> Result<Caller, IdentityError> {
+pub(super) fn verified(token: &str, key: &DecodingKey, validation: &Validation) -> Result<Caller, IdentityError> {
     let claims = decode::<Claims>(token, key, validation).map_err(|error| refusal(error.kind()))?.claims;
+    if !is_json(token) {
+        return Err(IdentityError::Malformed("its claims are not JSON"));
+    }
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    if claims.iat.is_some_and(|issued| issued > (now + IAT_LEEWAY).as_secs_f64()) {
+        return Err(IdentityError::NotYetValid);
+    }
+    if claims.exp > (now + VALID_MAX).as_secs_f64() {
+        return Err(IdentityError::Malformed("it is valid for longer than a year"));
+    }
     let role = claims.app_metadata.ops_role.as_deref().and_then(Role::from_name);
     let team = claims.app_metadata.team.map(|team| team.chars().take(TEAM_MAX).collect());
     Ok(Caller { user: claims.sub, role, team })
+}
+
+/// Whether the payload is JSON in UTF-8 throughout (RFC 7519 §7.2). The parser looks only at the claims that it needs.
+fn is_json(token: &str) -> bool {
+    let payload = token.split('.').nth(1).and_then(|payload| URL_SAFE_NO_PAD.decode(payload).ok());
+    payload.is_some_and(|payload| serde_json::from_slice::<serde_json::Value>(&payload).is_ok())
 }
 
 /// What every validation shares; the caller adds issuer and audience, which are required.

@@ -1,4 +1,7 @@
-//! Rate limits: so many calls of a user to a provider's tools of one class, in a sliding window.
+//! Rate limits: so many calls of a user to a provider's tools of one class, in a sliding window; and places, so many calls
+//! of a user at once.
+
+mod places;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -7,6 +10,8 @@ use std::{
 };
 
 use uuid::Uuid;
+
+pub use places::{CALLS_PER_CALLER, Full, Place, Places};
 
 use crate::{
     call::{ProviderName, ToolClass},

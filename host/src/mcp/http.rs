@@ -6,7 +6,7 @@ use axum::{
     Extension, Json, Router,
     body::Body,
     extract::{Request, State},
-    http::{Method, StatusCode},
+    http::{HeaderValue, Method, StatusCode, header::RETRY_AFTER},
     middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::any_service,
@@ -14,13 +14,11 @@ use axum::{
 use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
 };
-use serde::Deserialize;
-use serde_json::json;
 
-use super::{Access, Endpoint};
+use super::{Access, Endpoint, message};
 use crate::{
-    api::{BODY_MAX, Correlation, PublicAddress, read_body},
-    call::{CallError, Hub, InputFault, Surface, WireForm},
+    api::{Admission, BODY_MAX, Correlation, PublicAddress, read_body},
+    call::{CallError, Hub, Surface, WireForm, whole_seconds},
     identity::Caller,
 };
 
@@ -61,19 +59,12 @@ fn config(address: &PublicAddress) -> StreamableHttpServerConfig {
         .with_max_request_body_bytes(BODY_MAX)
 }
 
-/// What every JSON-RPC message of MCP has.
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow)]
-    method: Option<std::borrow::Cow<'a, str>>,
-    result: Option<serde::de::IgnoredAny>,
-    error: Option<serde::de::IgnoredAny>,
-}
-
-/// Answers what is not a JSON-RPC message in JSON-RPC's own terms (§5.1): rmcp would say 415.
+/// Answers what is not a JSON-RPC message in JSON-RPC's own terms (§5.1): rmcp would say 415. A caller without a place
+/// hears it here, before its message is read.
 async fn well_formed(
     State(hub): State<Arc<Hub>>,
     Extension(caller): Extension<Arc<Caller>>,
+    Extension(Admission(place)): Extension<Admission>,
     Extension(correlation): Extension<Correlation>,
     request: Request,
     next: Next,
@@ -82,31 +73,22 @@ async fn well_formed(
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
-    let bytes = match read_body(body).await {
-        Ok(bytes) => bytes,
-        Err(fault) => {
-            let status = if matches!(fault, InputFault::TooLarge(_)) { 413 } else { 400 };
-            let refused = hub.refuse(fault.into(), "mcp_message", Some(&caller), Surface::Mcp, &correlation.0).await;
-            return json_rpc_error(status, -32600, &refused);
-        }
+    let bytes = match place {
+        Ok(place) => read_body(body, &place).await.map_err(CallError::from),
+        Err(full) => Err(full),
     };
-    let (code, fault) = match serde_json::from_slice::<Message<'_>>(&bytes) {
-        Ok(message) if message.method.is_some() || message.result.is_some() || message.error.is_some() => {
-            return next.run(Request::from_parts(parts, Body::from(bytes))).await;
-        }
-        Ok(_) => (-32600, "a JSON-RPC message has a `method`".to_owned()),
-        Err(error) if error.is_data() => {
-            (-32600, "send one JSON-RPC message as an object; batches are not part of MCP".to_owned())
-        }
-        Err(error) => (-32700, error.to_string()),
+    let fault = match bytes {
+        Ok(bytes) => match message::check(&bytes) {
+            Ok(()) => return next.run(Request::from_parts(parts, Body::from(bytes))).await,
+            Err(fault) => fault,
+        },
+        Err(error) => message::Fault { code: message::INVALID_REQUEST, error },
     };
-    let error = CallError::Input(InputFault::Malformed(fault));
-    let refused = hub.refuse(error, "mcp_message", Some(&caller), Surface::Mcp, &correlation.0).await;
-    json_rpc_error(400, code, &refused)
-}
-
-fn json_rpc_error(status: u16, code: i32, error: &CallError) -> Response {
-    let body = json!({ "jsonrpc": "2.0", "id": null, "error": { "code": code, "message": error.to_string() } });
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
-    (status, Json(body)).into_response()
+    let refused = hub.refuse(fault.error, message::OPERATION, Some(&caller), Surface::Mcp, &correlation.0).await;
+    let status = StatusCode::from_u16(refused.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    let mut response = (status, Json(message::error(fault.code, &refused))).into_response();
+    if let Some(after) = refused.retry_after() {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after).max(1)));
+    }
+    response
 }

@@ -34,9 +34,9 @@ pub(super) fn tools(hub: &Hub, caller: &Caller, form: WireForm) -> ListToolsResu
 fn listed(revision: &Revision, tool: &registry::Tool, form: WireForm) -> Tool {
     let schema = |schema: &Value| Arc::new(schema.as_object().cloned().unwrap_or_default());
     let name = form.name(&revision.name, tool.name.as_str());
-    let mut listed = Tool::new(name, tool.description.clone(), schema(&tool.input_schema));
+    let mut listed = Tool::new(name, tool.description.clone(), schema(tool.input.document()));
     listed.title = Some(tool.title.clone());
-    listed.output_schema = Some(schema(&tool.output_schema));
+    listed.output_schema = Some(schema(tool.output.document()));
     listed.annotations = Some(
         ToolAnnotations::with_title(tool.title.clone())
             .read_only(tool.annotations.read_only)

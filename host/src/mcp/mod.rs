@@ -2,7 +2,11 @@
 
 mod answers;
 pub mod http;
+mod lines;
 mod lists;
+mod message;
+#[cfg(any(test, fuzzing))]
+pub mod properties;
 mod stdio;
 
 use std::sync::Arc;
@@ -22,9 +26,10 @@ use zeroize::Zeroizing;
 pub use stdio::serve as serve_stdio;
 
 use crate::{
-    api::Correlation,
+    api::{Admission, Correlation},
     call::{Answer, Call, CallError, CorrelationId, Hub, Operation, Principal, Surface, WireForm},
     identity::Caller,
+    limits::Place,
 };
 
 const INSTRUCTIONS: &str = "Ops tools behind one gateway. Every call is authorized by your role, rate limited and recorded. \
@@ -50,6 +55,7 @@ enum Access {
 /// Who asks, and under which correlation id.
 struct Asking {
     caller: Arc<Caller>,
+    place: Result<Place, CallError>,
     correlation_id: CorrelationId,
     surface: Surface,
 }
@@ -60,19 +66,41 @@ impl Endpoint {
         match (&self.access, parts) {
             (Access::Token(token), _) => {
                 let correlation_id = CorrelationId::accept(None);
-                let verified = self.hub.authenticate(Some(token.as_str()), Surface::Stdio, &correlation_id).await;
+                let verified = self.hub.authenticate(Ok(token.as_str()), Surface::Stdio, &correlation_id).await;
                 let caller = verified.map_err(|error| answers::protocol_error(&error, None))?;
-                Ok(Asking { caller, correlation_id, surface: Surface::Stdio })
+                let place = self.hub.enter(&caller);
+                Ok(Asking { caller, place, correlation_id, surface: Surface::Stdio })
             }
             (Access::PerRequest, Some(parts)) => {
-                let caller = parts.extensions.get::<Arc<Caller>>().cloned();
-                let correlation = parts.extensions.get::<Correlation>().map(|correlation| correlation.0.clone());
-                caller.zip(correlation).map_or_else(
-                    || Err(answers::protocol_error(&CallError::Internal, None)),
-                    |(caller, correlation_id)| Ok(Asking { caller, correlation_id, surface: Surface::Mcp }),
-                )
+                let of_request = || {
+                    let caller = parts.extensions.get::<Arc<Caller>>()?.clone();
+                    let place = parts.extensions.get::<Admission>()?.0.clone();
+                    let correlation_id = parts.extensions.get::<Correlation>()?.0.clone();
+                    Some(Asking { caller, place, correlation_id, surface: Surface::Mcp })
+                };
+                of_request().ok_or_else(|| answers::protocol_error(&CallError::Internal, None))
             }
             (Access::PerRequest, None) => Err(answers::protocol_error(&CallError::Internal, None)),
+        }
+    }
+
+    /// Who asks for a list. It is whole: there is no second page, so any cursor is somebody's invention.
+    async fn listing(
+        &self,
+        request: Option<&PaginatedRequestParams>,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Arc<Caller>, ErrorData> {
+        if request.is_some_and(|request| request.cursor.is_some()) {
+            return Err(ErrorData::invalid_params("unknown cursor: list again without one", None));
+        }
+        let asking = self.asking(context).await?;
+        match asking.place {
+            Ok(_) => Ok(asking.caller),
+            Err(full) => {
+                let (caller, surface) = (Some(&*asking.caller), asking.surface);
+                let refused = self.hub.refuse(full, "mcp_list", caller, surface, &asking.correlation_id).await;
+                Err(answers::protocol_error(&refused, None))
+            }
         }
     }
 
@@ -86,6 +114,7 @@ impl Endpoint {
     ) -> Option<Answer> {
         let call = Call {
             principal: Principal::Caller(asking.caller),
+            place: asking.place,
             surface: asking.surface,
             correlation_id: asking.correlation_id,
             provider,
@@ -95,14 +124,6 @@ impl Endpoint {
             answer = self.hub.call(call) => Some(answer),
             () = context.ct.cancelled() => None,
         }
-    }
-}
-
-/// The lists are whole: there is no second page, so any cursor is somebody's invention.
-fn first_page(request: Option<&PaginatedRequestParams>) -> Result<(), ErrorData> {
-    match request.and_then(|request| request.cursor.as_ref()) {
-        None => Ok(()),
-        Some(_) => Err(ErrorData::invalid_params("unknown cursor: list again without one", None)),
     }
 }
 
@@ -123,9 +144,8 @@ impl ServerHandler for Endpoint {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        first_page(request.as_ref())?;
-        let asking = self.asking(&context).await?;
-        Ok(lists::tools(&self.hub, &asking.caller, self.form))
+        let caller = self.listing(request.as_ref(), &context).await?;
+        Ok(lists::tools(&self.hub, &caller, self.form))
     }
 
     async fn list_resources(
@@ -133,9 +153,8 @@ impl ServerHandler for Endpoint {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        first_page(request.as_ref())?;
-        let asking = self.asking(&context).await?;
-        Ok(lists::resources(&self.hub, &asking.caller))
+        let caller = self.listing(request.as_ref(), &context).await?;
+        Ok(lists::resources(&self.hub, &caller))
     }
 
     async fn list_resource_templates(
@@ -143,9 +162,8 @@ impl ServerHandler for Endpoint {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        first_page(request.as_ref())?;
-        let asking = self.asking(&context).await?;
-        Ok(lists::templates(&self.hub, &asking.caller))
+        let caller = self.listing(request.as_ref(), &context).await?;
+        Ok(lists::templates(&self.hub, &caller))
     }
 
     async fn list_prompts(
@@ -153,9 +171,8 @@ impl ServerHandler for Endpoint {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        first_page(request.as_ref())?;
-        let asking = self.asking(&context).await?;
-        Ok(lists::prompts(&self.hub, &asking.caller, self.form))
+        let caller = self.listing(request.as_ref(), &context).await?;
+        Ok(lists::prompts(&self.hub, &caller, self.form))
     }
 
     async fn call_tool(

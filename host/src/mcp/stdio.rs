@@ -6,7 +6,10 @@ use rmcp::ServiceExt as _;
 use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
-use super::{Access, Endpoint};
+use super::{
+    Access, Endpoint,
+    lines::{Client, Lines},
+};
 use crate::call::{Hub, WireForm};
 
 /// Serves standard input and output until the client closes them or `end` is cancelled.
@@ -19,8 +22,11 @@ pub async fn serve(
     form: WireForm,
     end: CancellationToken,
 ) -> Result<(), String> {
-    let endpoint = Endpoint { hub: Arc::clone(hub), form, access: Access::Token(Arc::new(token)) };
-    let serving = endpoint.serve_with_ct(rmcp::transport::stdio(), end);
+    let token = Arc::new(token);
+    let client = Client { hub: Arc::clone(hub), token: Arc::clone(&token) };
+    let endpoint = Endpoint { hub: Arc::clone(hub), form, access: Access::Token(token) };
+    let lines = Lines::new(tokio::io::stdin(), tokio::io::stdout(), client);
+    let serving = endpoint.serve_with_ct(lines, end);
     let running = serving.await.map_err(|error| error.to_string())?;
     running.waiting().await.map_err(|error| error.to_string())?;
     hub.drain().await;

@@ -1,63 +1,33 @@
 //! The HTTP client of one gate.
 
-use std::sync::Arc;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper_util::client::legacy;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use thiserror::Error;
-
+use super::connector::Connector;
 use super::limits::Limits;
-use super::resolver::GuardedResolver;
 
 /// Sent unless the provider sets its own `user-agent`.
-const USER_AGENT: &str = concat!("bulkhead/", env!("CARGO_PKG_VERSION"));
+pub(super) const USER_AGENT: &str = concat!("bulkhead/", env!("CARGO_PKG_VERSION"));
 
-/// A certificate authority to trust beside the system's, such as a company's own.
-#[derive(Clone, Debug)]
-pub struct RootCertificate(reqwest::Certificate);
+/// What a response's head over HTTP/1.1 has beside the names and values of its headers: the status line, and four bytes for
+/// each header.
+const HEAD_EXTRA: usize = 8 * 1024;
 
-/// The text holds no certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("no certificate found: give PEM text with '-----BEGIN CERTIFICATE-----' blocks")]
-pub struct RootCertificateError;
+/// An HTTP client with a pool of its own. It speaks HTTP and nothing else: it follows no redirect, knows no proxy, keeps no
+/// cookie and decompresses nothing.
+pub(super) type Client = legacy::Client<Connector, Full<Bytes>>;
 
-impl RootCertificate {
-    /// All the certificates in PEM text (RFC 7468), at least one. Their content is checked when the gate is built.
-    ///
-    /// # Errors
-    /// [`RootCertificateError`] if there is none, or a block is broken.
-    pub fn from_pem(pem: &[u8]) -> Result<Vec<Self>, RootCertificateError> {
-        let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(|_| RootCertificateError)?;
-        if certificates.is_empty() {
-            Err(RootCertificateError)
-        } else {
-            Ok(certificates.into_iter().map(Self).collect())
-        }
-    }
-}
-
-/// Builds a client that can only connect where `resolver` leads, with a pool and TLS sessions of its own.
-pub(super) fn build(
-    limits: &Limits,
-    extra_roots: Vec<RootCertificate>,
-    resolver: GuardedResolver,
-) -> Result<reqwest::Client, reqwest::Error> {
-    let max_header_bytes = u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX);
-    reqwest::Client::builder()
-        .dns_resolver(Arc::new(resolver))
-        // A proxy would resolve and connect in our place, past every check.
-        .no_proxy()
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        // Off even if another crate turns the features on: a small answer must not unpack into a large one.
-        .no_gzip()
-        .no_brotli()
-        .no_zstd()
-        .no_deflate()
-        .tls_certs_merge(extra_roots.into_iter().map(|root| root.0))
-        .user_agent(USER_AGENT)
-        .connect_timeout(limits.connect_timeout)
+/// Builds a client that can only connect where `connector` leads.
+pub(super) fn build(limits: &Limits, connector: Connector) -> Client {
+    legacy::Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
         .pool_idle_timeout(limits.idle_timeout)
         .pool_max_idle_per_host(limits.max_idle_per_host)
         .http1_max_headers(limits.max_headers)
-        .http2_max_header_list_size(max_header_bytes)
-        .build()
+        .http1_max_buf_size(limits.max_header_bytes + HEAD_EXTRA)
+        .http2_max_header_list_size(u32::try_from(limits.max_header_bytes).unwrap_or(u32::MAX))
+        .build(connector)
 }

@@ -33,7 +33,7 @@ pub enum OutboundError {
         /// The limit that was reached, in bytes.
         limit: u64,
     },
-    /// The call has used up its requests or bytes. Not made here, but by whoever counts them.
-    #[error("{0}")]
-    BudgetExhausted(String),
+    /// The call's responses weigh more than it may receive.
+    #[error("the call has received as much as it may: ask for less")]
+    BudgetExhausted,
 }

@@ -1,53 +1,89 @@
 //! One request and its answer, with a size cap.
 
-use http::HeaderMap;
+use bytes::Bytes;
+use http::header::{ACCEPT, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Request, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
 
+use super::client::{self, Client};
 use super::error::OutboundError;
-use super::failure::explain;
+use super::failure;
 use super::headers;
 use super::limits::Limits;
 use super::message::{Method, OutboundResponse};
+use super::meter::ByteMeter;
 use super::permitted::Permitted;
-use super::resolver::for_target;
+use super::target::Target;
 
 /// Most that is reserved for a body on the word of its `content-length`.
 const MAX_RESERVED: u64 = 64 * 1024;
 
 /// Sends `request` and reads the whole answer, at most as much of it as the cap allows. Takes as long as it takes.
 pub(super) async fn run(
-    client: &reqwest::Client,
+    client: &Client,
     limits: &Limits,
     request: Permitted,
 ) -> Result<OutboundResponse, OutboundError> {
-    let Permitted { method, target, url, headers, body, timeout: _, max_response_bytes: limit } = request;
-    let mut outgoing = reqwest::Request::new(method.into(), url);
-    *outgoing.headers_mut() = headers;
-    *outgoing.body_mut() = body.map(Into::into);
-
-    let answer = for_target(target.clone(), client.execute(outgoing)).await;
-    let mut answer = answer.map_err(|error| explain(error, &target))?;
-    let header_bytes = headers::bytes(answer.headers());
+    let (method, target, limit) = (request.method, request.target.clone(), request.max_response_bytes);
+    let meter = request.meter.clone();
+    let answer = client.request(outgoing(request)?).await.map_err(|error| failure::no_answer(&error, &target))?;
+    let (head, body) = answer.into_parts();
+    let header_bytes = headers::bytes(&head.headers);
     if header_bytes > limits.max_header_bytes as u64 {
         return Err(OutboundError::TooLarge { limit: limits.max_header_bytes as u64 });
     }
-    let too_large = OutboundError::TooLarge { limit };
-    let room = limit.checked_sub(header_bytes).ok_or_else(|| too_large.clone())?;
+    take(meter.as_deref(), header_bytes)?;
+    let room = limit.checked_sub(header_bytes).ok_or(OutboundError::TooLarge { limit })?;
     // The answer to HEAD announces the body that GET would bring (RFC 9110, 9.3.2).
-    let announced = if method == Method::Head { 0 } else { answer.content_length().unwrap_or(0) };
+    let announced = if method == Method::Head { 0 } else { body.size_hint().exact().unwrap_or(0) };
     if announced > room {
-        return Err(too_large);
+        return Err(OutboundError::TooLarge { limit });
     }
-    let status = answer.status().as_u16();
-    let headers = readable(answer.headers());
-    let mut body = Vec::with_capacity(usize::try_from(announced.min(MAX_RESERVED)).unwrap_or(0));
-    while let Some(chunk) = answer.chunk().await.map_err(|error| explain(error, &target))? {
-        if (body.len() + chunk.len()) as u64 > room {
-            // Dropping the answer closes the connection: the rest is never read.
-            return Err(too_large);
+    let body =
+        read(body, announced, room, meter.as_deref(), &target).await?.ok_or(OutboundError::TooLarge { limit })?;
+    Ok(OutboundResponse { status: head.status.as_u16(), headers: readable(&head.headers), body })
+}
+
+fn outgoing(request: Permitted) -> Result<Request<Full<Bytes>>, OutboundError> {
+    let Permitted { method, url, mut headers, body, .. } = request;
+    let uri: Uri = url.as_str().parse().map_err(|_| {
+        OutboundError::InvalidRequest("the URL has characters that HTTP cannot send: percent-encode them".to_owned())
+    })?;
+    headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
+    headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(client::USER_AGENT));
+    let mut outgoing = Request::new(Full::new(body.unwrap_or_default()));
+    *outgoing.method_mut() = method.into();
+    *outgoing.uri_mut() = uri;
+    *outgoing.headers_mut() = headers;
+    Ok(outgoing)
+}
+
+/// The whole body, or nothing if it is longer than `room`: then the rest is never read, because dropping the body closes
+/// the connection.
+async fn read(
+    mut body: Incoming,
+    announced: u64,
+    room: u64,
+    meter: Option<&ByteMeter>,
+    target: &Target,
+) -> Result<Option<Vec<u8>>, OutboundError> {
+    let mut read = Vec::with_capacity(usize::try_from(announced.min(MAX_RESERVED)).unwrap_or(0));
+    while let Some(frame) = body.frame().await {
+        // Trailers are read over.
+        let Ok(data) = frame.map_err(|error| failure::broken_off(&error, target))?.into_data() else { continue };
+        if (read.len() + data.len()) as u64 > room {
+            return Ok(None);
         }
-        body.extend_from_slice(&chunk);
+        take(meter, data.len() as u64)?;
+        read.extend_from_slice(&data);
     }
-    Ok(OutboundResponse { status, headers, body })
+    Ok(Some(read))
+}
+
+/// Counts bytes of the answer against what the call may receive.
+fn take(meter: Option<&ByteMeter>, bytes: u64) -> Result<(), OutboundError> {
+    if meter.is_none_or(|meter| meter.take(bytes)) { Ok(()) } else { Err(OutboundError::BudgetExhausted) }
 }
 
 fn readable(headers: &HeaderMap) -> Vec<(String, String)> {

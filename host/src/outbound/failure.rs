@@ -1,4 +1,4 @@
-//! From the client's errors to ours.
+//! From the HTTP client's errors to ours: its own words name addresses, ours do not.
 
 use std::error::Error;
 use std::io;
@@ -6,45 +6,69 @@ use std::io;
 use super::error::OutboundError;
 use super::target::Target;
 
-/// What went wrong, told from the chain of causes: the client's own words name addresses and URLs, ours do not.
-pub(super) fn explain(error: reqwest::Error, target: &Target) -> OutboundError {
-    // The query may be confidential.
-    let error = error.without_url();
-    tracing::debug!(%target, ?error, "outbound request failed");
-    let causes = causes(&error);
-    if let Some(ours) = causes.iter().find_map(|cause| cause.downcast_ref::<OutboundError>()) {
-        return ours.clone();
-    }
-    if let Some(tls) = causes.iter().find_map(|cause| cause.downcast_ref::<rustls::Error>()) {
-        return OutboundError::Tls(format!("{target}: {}", explain_tls(tls)));
-    }
-    if error.is_timeout() {
-        return OutboundError::Timeout;
-    }
-    // The innermost kind says most: "connection refused" rather than "other".
-    let kind = causes.iter().rev().find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
-    let kind = kind.filter(|kind| *kind != io::ErrorKind::Other).map_or_else(String::new, |kind| format!(" ({kind})"));
-    OutboundError::Connection(if error.is_connect() {
-        format!("no connection to {target}{kind}: check that it runs, and that the hub's network leads there")
-    } else if error.is_body() || error.is_decode() {
-        format!("{target} broke off in the middle of its answer{kind}: try again")
-    } else {
-        format!("{target} broke the connection or did not answer in HTTP{kind}: check scheme and port, or try again")
+/// Why there is no connection: TCP or the TLS handshake failed.
+pub(super) fn no_connection(error: &(dyn Error + 'static), target: &Target) -> OutboundError {
+    told(error, target).unwrap_or_else(|| {
+        let kind = kind(error);
+        OutboundError::Connection(format!(
+            "no connection to {target}{kind}: check that it runs, and that the hub's network leads there"
+        ))
     })
 }
 
-/// All the causes, outermost first. An `io::Error` passes its payload over in `source`, and there rustls puts its own.
-fn causes(error: &reqwest::Error) -> Vec<&(dyn Error + 'static)> {
-    let mut causes = Vec::new();
-    let mut next: Option<&(dyn Error + 'static)> = error.source();
-    while let Some(cause) = next {
-        causes.push(cause);
-        next = match cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            Some(payload) => Some(payload),
-            None => cause.source(),
-        };
+/// Why a request got no answer.
+pub(super) fn no_answer(error: &(dyn Error + 'static), target: &Target) -> OutboundError {
+    told(error, target).unwrap_or_else(|| {
+        let kind = kind(error);
+        OutboundError::Connection(format!(
+            "{target} broke the connection or did not answer in HTTP{kind}: check scheme and port, or try again"
+        ))
+    })
+}
+
+/// Why an answer has no end.
+pub(super) fn broken_off(error: &(dyn Error + 'static), target: &Target) -> OutboundError {
+    told(error, target).unwrap_or_else(|| {
+        let kind = kind(error);
+        OutboundError::Connection(format!("{target} broke off in the middle of its answer{kind}: try again"))
+    })
+}
+
+/// What the chain of causes tells by itself, wherever the error came from.
+fn told(error: &(dyn Error + 'static), target: &Target) -> Option<OutboundError> {
+    tracing::debug!(%target, ?error, "outbound request failed");
+    let causes = causes(error);
+    if let Some(ours) = causes.iter().find_map(|cause| cause.downcast_ref::<OutboundError>()) {
+        return Some(ours.clone());
     }
-    causes
+    if let Some(tls) = causes.iter().find_map(|cause| cause.downcast_ref::<rustls::Error>()) {
+        return Some(OutboundError::Tls(format!("{target}: {}", explain_tls(tls))));
+    }
+    causes.iter().any(|cause| cause.downcast_ref().is_some_and(hyper::Error::is_parse_too_large)).then(|| {
+        OutboundError::Connection(format!(
+            "{target} begins its answer with more than the hub takes (too many headers, too long ones, or an impossible \
+             length): have it send less"
+        ))
+    })
+}
+
+/// The innermost kind says most: "connection refused" rather than "other".
+fn kind(error: &(dyn Error + 'static)) -> String {
+    let kind = causes(error).iter().rev().find_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind);
+    kind.filter(|kind| *kind != io::ErrorKind::Other).map_or_else(String::new, |kind| format!(" ({kind})"))
+}
+
+/// The error and all its causes, outermost first. An `io::Error` passes its payload over in `source`, and there rustls puts
+/// its own.
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |last| cause(*last)).collect()
+}
+
+fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(payload) => Some(payload),
+        None => error.source(),
+    }
 }
 
 fn explain_tls(error: &rustls::Error) -> String {

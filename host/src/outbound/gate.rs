@@ -7,24 +7,26 @@ use bytes::Bytes;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
-use super::address::why_not_public;
 use super::allowlist::Allowlist;
-use super::client::{self, RootCertificate};
+use super::client::{self, Client};
+use super::connector::Parts;
 use super::error::OutboundError;
 use super::exchange;
 use super::headers;
-use super::host::Host;
 use super::limits::Limits;
 use super::message::{OutboundRequest, OutboundResponse};
+use super::own_address::OwnAddress;
 use super::permitted::Permitted;
-use super::resolver::{GuardedResolver, Resolve, SystemResolver};
+use super::policy::Policy;
+use super::resolver::{Resolve, SystemResolver};
 use super::target::Target;
+use super::tls::{self, RootCertificate};
 
 /// The way out of one provider revision, with connections that no other provider shares. Dropping it closes them.
 pub struct Gate {
-    allowlist: Arc<Allowlist>,
+    policy: Arc<Policy>,
     limits: Limits,
-    client: reqwest::Client,
+    client: Box<Client>,
 }
 
 /// What a gate is built from, apart from the allowlist.
@@ -35,6 +37,8 @@ pub struct GateOptions {
     pub resolver: Arc<dyn Resolve>,
     /// Certificate authorities to trust beside the system's. Default: none.
     pub extra_roots: Vec<RootCertificate>,
+    /// Where the hub itself answers, which is refused. Default: nowhere.
+    pub own_address: OwnAddress,
 }
 
 /// Why a gate could not be built.
@@ -45,12 +49,20 @@ pub enum GateError {
         "the HTTPS client cannot be set up: install the system's root certificates (package 'ca-certificates') and \
          check the extra ones in the config"
     )]
-    Client(#[source] reqwest::Error),
+    Client(#[source] rustls::Error),
+    /// An entry of `allowed_hosts` that could never match.
+    #[error("allowed_hosts: {0}; remove the entry")]
+    OwnAddress(OutboundError),
 }
 
 impl Default for GateOptions {
     fn default() -> Self {
-        Self { limits: Limits::default(), resolver: Arc::new(SystemResolver::default()), extra_roots: Vec::new() }
+        Self {
+            limits: Limits::default(),
+            resolver: Arc::new(SystemResolver::default()),
+            extra_roots: Vec::new(),
+            own_address: OwnAddress::default(),
+        }
     }
 }
 
@@ -66,13 +78,14 @@ impl Gate {
     /// Reads the system's root certificates from disk: build it where blocking is fine.
     ///
     /// # Errors
-    /// [`GateError`] if TLS cannot be set up.
+    /// [`GateError`] if TLS cannot be set up, or an entry names the hub itself.
     pub fn new(allowlist: Allowlist, options: impl Into<GateOptions>) -> Result<Self, GateError> {
-        let GateOptions { limits, resolver, extra_roots } = options.into();
-        let allowlist = Arc::new(allowlist);
-        let guarded = GuardedResolver { allowlist: Arc::clone(&allowlist), resolver };
-        let client = client::build(&limits, extra_roots, guarded).map_err(GateError::Client)?;
-        Ok(Self { allowlist, limits, client })
+        let GateOptions { limits, resolver, extra_roots, own_address } = options.into();
+        let policy = Arc::new(Policy::new(allowlist, own_address).map_err(GateError::OwnAddress)?);
+        let tls = tls::client(extra_roots).map_err(GateError::Client)?;
+        let parts = Parts { policy: Arc::clone(&policy), resolver, tls, timeout: limits.connect_timeout };
+        let client = client::build(&limits, parts.into());
+        Ok(Self { policy, limits, client: Box::new(client) })
     }
 
     /// Checks everything about `request` that can be checked before resolving: URL, target, literal address, headers,
@@ -92,11 +105,11 @@ impl Gate {
             return Err(OutboundError::InvalidRequest(message));
         }
         let (target, url) = Target::parse(&url).map_err(|error| OutboundError::InvalidRequest(error.to_string()))?;
-        self.check_target(&target)?;
+        self.policy.check_target(&target)?;
         let headers = headers::parse(&headers, &self.limits)?;
         let body = body.map(Bytes::from);
         let max_response_bytes = self.limits.max_response_bytes;
-        let permitted = Permitted { method, target, url, headers, body, timeout, max_response_bytes };
+        let permitted = Permitted { method, target, url, headers, body, timeout, max_response_bytes, meter: None };
         let limit = self.limits.max_request_bytes;
         if permitted.request_bytes() > limit {
             return Err(OutboundError::TooLarge { limit });
@@ -108,10 +121,10 @@ impl Gate {
     /// comes first. A redirect is returned like any other answer. Dropping the future aborts the exchange.
     ///
     /// # Errors
-    /// Every [`OutboundError`] but `InvalidRequest` and `BudgetExhausted`.
+    /// Every [`OutboundError`] but `InvalidRequest`.
     pub async fn send(&self, permitted: Permitted, deadline: Instant) -> Result<OutboundResponse, OutboundError> {
         // It may come from another provider's gate; then it is refused like any stranger.
-        self.check_target(&permitted.target)?;
+        self.policy.check_target(&permitted.target)?;
         let own = permitted.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let until = own.map_or(deadline, |own| own.min(deadline));
         let exchange = exchange::run(&self.client, &self.limits, permitted);
@@ -121,32 +134,12 @@ impl Gate {
     /// What this gate lets through.
     #[must_use]
     pub fn allowlist(&self) -> &Allowlist {
-        &self.allowlist
-    }
-
-    fn check_target(&self, target: &Target) -> Result<(), OutboundError> {
-        if self.allowlist.permits(target) {
-            // For a literal address this is the address check too: only an entry that is that address permits it, and
-            // the client connects to a literal without asking the resolver.
-            return Ok(());
-        }
-        if let Host::Address(addr) = target.host()
-            && let Some(why) = why_not_public(*addr)
-        {
-            let entry = target.at(Host::Address(addr.to_canonical()));
-            let message = format!(
-                "{addr} is not a public address ({why}): if it is meant, name it in allowed_hosts as '{entry}' and \
-                 write it so in the URL"
-            );
-            return Err(OutboundError::DeniedAddress(message));
-        }
-        let message = format!("'{target}' is not in the provider's allowed_hosts: add it there if it is meant");
-        Err(OutboundError::DeniedHost(message))
+        self.policy.allowlist()
     }
 }
 
 impl fmt::Debug for Gate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate").field("allowlist", &self.allowlist).field("limits", &self.limits).finish_non_exhaustive()
+        f.debug_struct("Gate").field("policy", &self.policy).field("limits", &self.limits).finish_non_exhaustive()
     }
 }

@@ -8,37 +8,51 @@
 //!    exactly those addresses and reads the answer, all within a deadline and a size cap.
 //!
 //! Invariants: no redirect is followed, no proxy is used, no cookie is kept, nothing is decompressed, and connections
-//! and TLS sessions are never shared between gates.
+//! and TLS sessions are never shared between gates. The hub's own address is refused, whatever the allowlist says.
 
 mod address;
 mod allowlist;
 mod client;
+mod connection;
+mod connector;
+mod dns;
 mod error;
 mod exchange;
 mod failure;
 mod gate;
 mod headers;
 mod host;
+mod hosts_file;
 mod limits;
 mod message;
+mod meter;
+mod own_address;
 mod permitted;
+mod policy;
+#[cfg(any(test, fuzzing))]
+pub mod properties;
 mod resolver;
 mod rule;
+mod suffix;
 mod target;
+mod tls;
 
 #[cfg(test)]
 mod tests;
 
 pub use address::{is_public, why_not_public};
 pub use allowlist::{Allowlist, AllowlistError};
-pub use client::{RootCertificate, RootCertificateError};
+pub use dns::{DnsError, DnsResolver, DnsServer, DnsServerError};
 pub use error::OutboundError;
 pub use gate::{Gate, GateError, GateOptions};
 pub use headers::belongs_to_hub;
 pub use host::{Host, HostName, HostNameError};
 pub use limits::Limits;
 pub use message::{Method, OutboundRequest, OutboundResponse};
+pub use meter::ByteMeter;
+pub use own_address::OwnAddress;
 pub use permitted::Permitted;
 pub use resolver::{Resolve, Resolving, SystemResolver};
 pub use rule::{HostRule, RuleError};
 pub use target::{Scheme, Target, TargetError};
+pub use tls::{RootCertificate, RootCertificateError};

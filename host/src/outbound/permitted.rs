@@ -1,6 +1,7 @@
 //! A request that the gate has permitted and not yet sent.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use url::Url;
 
 use super::headers;
 use super::message::Method;
+use super::meter::ByteMeter;
 use super::target::Target;
 
 /// A request whose target, headers and size are permitted. Only header *values* can still change, so that secrets can
@@ -21,6 +23,7 @@ pub struct Permitted {
     pub(super) body: Option<Bytes>,
     pub(super) timeout: Option<Duration>,
     pub(super) max_response_bytes: u64,
+    pub(super) meter: Option<Arc<ByteMeter>>,
 }
 
 impl Permitted {
@@ -66,9 +69,9 @@ impl Permitted {
         (self.url.as_str().len() + body) as u64 + headers::bytes(&self.headers)
     }
 
-    /// Lowers the bound of the response to `bytes`, such as what is left of the call's budget. Never raises it.
-    pub fn cap_response(&mut self, bytes: u64) {
-        self.max_response_bytes = self.max_response_bytes.min(bytes);
+    /// Counts the response against `meter` while it arrives, beside its own bound.
+    pub fn meter(&mut self, meter: Arc<ByteMeter>) {
+        self.meter = Some(meter);
     }
 }
 

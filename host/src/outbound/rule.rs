@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use super::address::is_a_server;
 use super::host::{Host, HostName, HostNameError};
+use super::suffix::covers_public_suffix;
 use super::target::{Scheme, Target};
 
 /// Longest entry in bytes: a name of 253, scheme, wildcard and port fit.
@@ -58,6 +59,12 @@ pub enum RuleError {
     /// `*.com`.
     #[error("'*.{0}' is too broad: write at least two labels after '*.', as in '*.example.com'")]
     TooBroad(HostName),
+    /// `*.co.uk`, `*.github.io`, `*.amazonaws.com`: strangers can have names there.
+    #[error(
+        "'*.{0}' is too broad: strangers can have names below '{0}' (see publicsuffix.org): write '*.' before a name \
+         that has one owner, or list the hosts one by one"
+    )]
+    PublicSuffix(HostName),
     /// `*.` before an address.
     #[error("'*.' goes before a name, not before an address: list the addresses one by one")]
     WildcardAddress,
@@ -90,12 +97,32 @@ impl HostRule {
         self.scheme == target.scheme() && self.port == target.port() && self.covers(target.host())
     }
 
+    /// Whether everything that this rule allows is allowed by `other` too.
+    #[must_use]
+    pub fn is_within(&self, other: &Self) -> bool {
+        let hosts = match (&self.pattern, &other.pattern) {
+            (Pattern::Exactly(host), _) => other.covers(host),
+            (Pattern::Below(own), Pattern::Below(parent)) => own == parent || own.is_below(parent),
+            (Pattern::Below(_), Pattern::Exactly(_)) => false,
+        };
+        hosts && self.scheme == other.scheme && self.port == other.port
+    }
+
     /// The name that `*.` stands before, if the rule is a wildcard.
     #[must_use]
     pub const fn wildcard(&self) -> Option<&HostName> {
         match &self.pattern {
             Pattern::Below(name) => Some(name),
             Pattern::Exactly(_) => None,
+        }
+    }
+
+    /// The one place that the rule allows, unless it is a wildcard.
+    #[must_use]
+    pub fn target(&self) -> Option<Target> {
+        match &self.pattern {
+            Pattern::Exactly(host) => Some(Target::new(self.scheme, host.clone(), self.port)),
+            Pattern::Below(_) => None,
         }
     }
 
@@ -187,6 +214,7 @@ fn parse_pattern(text: &str) -> Result<Pattern, RuleError> {
         }
         return match Host::parse(parent)? {
             Host::Name(name) if name.labels() < 2 => Err(RuleError::TooBroad(name)),
+            Host::Name(name) if covers_public_suffix(&name) => Err(RuleError::PublicSuffix(name)),
             Host::Name(name) => Ok(Pattern::Below(name)),
             Host::Address(_) => Err(RuleError::WildcardAddress),
         };

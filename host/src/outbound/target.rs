@@ -129,6 +129,10 @@ impl Target {
         self.port
     }
 
+    pub(super) const fn new(scheme: Scheme, host: Host, port: NonZeroU16) -> Self {
+        Self { scheme, host, port }
+    }
+
     /// The same scheme and port at another host.
     pub(super) fn at(&self, host: Host) -> Self {
         Self { host, ..self.clone() }

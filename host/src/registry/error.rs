@@ -4,8 +4,8 @@ use std::{io, path::PathBuf};
 
 use crate::{
     call::{NameError, ToolName},
-    outbound::{AllowlistError, GateError},
-    sandbox::{ContractError, RunError},
+    outbound::{AllowlistError, DnsError, GateError},
+    sandbox::{CompileError, RunError},
 };
 
 /// Why a provider was not loaded.
@@ -19,9 +19,9 @@ pub enum LoadError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// The component breaks the contract.
-    #[error("its component is refused: {0}")]
-    Contract(#[from] ContractError),
+    /// The component cannot be compiled, or breaks the contract.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
     /// It could not describe itself.
     #[error("its component cannot describe itself: {0}")]
     Describe(#[from] RunError),
@@ -67,6 +67,9 @@ pub enum LoadError {
     /// The outbound gate cannot be made.
     #[error("its outbound gate cannot be made: {0}")]
     Gate(#[from] GateError),
+    /// The DNS servers of the config cannot be asked.
+    #[error("{0}")]
+    Dns(#[from] DnsError),
     /// A task of the hub's own broke.
     #[error("loading it was cut off: {0}")]
     Interrupted(String),

@@ -14,7 +14,7 @@ use crate::{
     audit::hex,
     call::ProviderName,
     config::{HostEntry, ProviderConfig},
-    outbound::{Allowlist, Gate, GateOptions, RootCertificate},
+    outbound::{Allowlist, DnsError, DnsResolver, DnsServer, Gate, GateOptions, OwnAddress, RootCertificate},
     sandbox::{Compiled, Sandbox},
     store::private_file,
     vault::Grants,
@@ -58,19 +58,51 @@ pub(super) struct Roots {
     pub(super) id: String,
 }
 
+/// What every provider's way out has in common.
+#[derive(Clone)]
+pub(super) struct WayOut {
+    pub(super) roots: Roots,
+    pub(super) dns_servers: Vec<DnsServer>,
+    pub(super) own_address: OwnAddress,
+}
+
+impl WayOut {
+    /// What a revision remembers of it, to see whether a later one is another. The hub's own address never changes.
+    pub(super) fn id(&self) -> String {
+        format!("{} {:?}", self.roots.id, self.dns_servers)
+    }
+
+    fn options(self) -> Result<GateOptions, DnsError> {
+        let mut options = GateOptions {
+            extra_roots: self.roots.certificates,
+            own_address: self.own_address,
+            ..GateOptions::default()
+        };
+        if !self.dns_servers.is_empty() {
+            options.resolver = Arc::new(DnsResolver::new(&self.dns_servers)?);
+        }
+        Ok(options)
+    }
+}
+
 /// Makes a revision of a component that has been read.
 pub(super) async fn revision(
     sandbox: &Arc<Sandbox>,
     name: &ProviderName,
     config: &ProviderConfig,
     file: ComponentFile,
-    roots: Roots,
+    way_out: WayOut,
 ) -> Result<Revision, LoadError> {
     let grants = Grants::of(config).map_err(LoadError::Allowlist)?;
     let id = file.id.clone();
-    let roots_id = roots.id.clone();
-    let (compiled, outbound) = prepare(sandbox, file, config, roots).await?;
-    let offer = Offer::of(name, sandbox.describe(&compiled).await?, config)?;
+    let way_out_id = way_out.id();
+    let (compiled, outbound) = prepare(sandbox, file, config, way_out).await?;
+    let description = sandbox.describe(&compiled).await?;
+    let offer = {
+        let (name, config) = (name.clone(), config.clone());
+        tokio::task::spawn_blocking(move || Offer::of(&name, description, &config))
+    };
+    let offer = offer.await.map_err(|error| LoadError::Interrupted(error.to_string()))??;
     Ok(Revision {
         name: name.clone(),
         id,
@@ -79,24 +111,23 @@ pub(super) async fn revision(
         offer,
         compiled,
         outbound: Arc::new(outbound),
-        roots_id,
+        way_out_id,
         grants: Arc::new(grants),
     })
 }
 
-/// Compiles the component and opens its way out, off the async workers: both take their time.
+/// Compiles the component and opens its way out.
 async fn prepare(
     sandbox: &Arc<Sandbox>,
     file: ComponentFile,
     config: &ProviderConfig,
-    roots: Roots,
+    way_out: WayOut,
 ) -> Result<(Compiled, Gate), LoadError> {
     let allowlist =
         Allowlist::from_entries(config.allowed_hosts.iter().map(HostEntry::as_str)).map_err(LoadError::Allowlist)?;
-    let (sandbox, limits) = (Arc::clone(sandbox), config.sandbox);
-    let options = GateOptions { extra_roots: roots.certificates, ..GateOptions::default() };
-    let prepared = tokio::task::spawn_blocking(move || {
-        Ok((sandbox.compile(&file.bytes, limits)?, Gate::new(allowlist, options)?))
-    });
-    prepared.await.map_err(|error| LoadError::Interrupted(error.to_string()))?
+    let options = way_out.options()?;
+    // Reads certificates from disk.
+    let gate = tokio::task::spawn_blocking(move || Gate::new(allowlist, options));
+    let gate = gate.await.map_err(|error| LoadError::Interrupted(error.to_string()))??;
+    Ok((sandbox.compile(file.bytes, config.sandbox).await?, gate))
 }

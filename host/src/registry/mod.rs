@@ -4,6 +4,8 @@ mod error;
 mod load;
 mod offer;
 mod reload;
+mod schema;
+mod text;
 mod watch;
 
 use std::{
@@ -18,12 +20,13 @@ use tokio::sync::{Mutex, watch as watch_channel};
 pub use error::LoadError;
 pub use offer::{Offer, Prompt, Resource, Tool};
 pub use reload::Reloaded;
+pub use schema::{STEPS_MAX, Schema, TooManySteps};
 pub use watch::{Seen, look, reload_on_hangup, watch};
 
 use crate::{
     call::{ProviderName, ToolName, WireForm},
     config::ProviderConfig,
-    outbound::Gate,
+    outbound::{Gate, OwnAddress},
     sandbox::{Compiled, Sandbox},
     vault::Grants,
 };
@@ -45,8 +48,8 @@ pub struct Revision {
     pub compiled: Compiled,
     /// Its way out.
     pub outbound: Arc<Gate>,
-    /// What identifies the certificate authorities that its way out trusts beside the system's.
-    roots_id: String,
+    /// What identifies that which its way out has in common with all others: certificate authorities, DNS servers.
+    way_out_id: String,
     /// Its secrets.
     pub grants: Arc<Grants>,
 }
@@ -148,6 +151,8 @@ impl Snapshot {
 pub struct Sources {
     /// `provider-config.yaml`. Components are relative to its folder.
     pub config: PathBuf,
+    /// Where the hub itself answers: no provider may go there.
+    pub own_address: OwnAddress,
 }
 
 /// The registry: the current snapshot and the way to a new one.

@@ -1,25 +1,28 @@
 //! What a provider offers: its description, checked and held against the config.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, sync::Arc};
 
-use jsonschema::{Draft, ValidationError, Validator, error::ValidationErrorKind};
-use serde_json::Value;
-
-use super::error::LoadError;
+use super::{
+    error::LoadError,
+    schema::Schema,
+    text::{self, shown},
+};
 use crate::{
-    call::{ProviderName, ToolClass, ToolName, Violation, WireForm},
+    call::{ProviderName, ToolClass, ToolName, WireForm},
     config::{ProviderConfig, ToolGrant},
     sandbox::{Annotations, Description, ToolDescription, WasmToolClass},
 };
 
 /// The most tools, resources or prompts of one provider.
 const ITEMS_MAX: usize = 256;
-/// The longest schema, in bytes of JSON.
-const SCHEMA_MAX: usize = 256 * 1024;
-/// The longest text of a description, in bytes.
+/// What all schemas may weigh together, in bytes of JSON.
+const SCHEMAS_MAX: usize = 4 * 1024 * 1024;
+/// The longest text, in bytes.
 const TEXT_MAX: usize = 16 * 1024;
-/// The most violations that are listed.
-const VIOLATIONS_MAX: usize = 20;
+/// The longest text that is a name or a type, in bytes.
+const NAME_MAX: usize = 1024;
+/// The most arguments of a prompt.
+const ARGUMENTS_MAX: usize = 64;
 
 /// What a provider offers.
 #[derive(Debug)]
@@ -37,6 +40,7 @@ pub struct Offer {
 }
 
 /// A tool that can be called.
+#[derive(Debug)]
 pub struct Tool {
     /// Name within the provider.
     pub name: ToolName,
@@ -44,24 +48,16 @@ pub struct Tool {
     pub title: String,
     /// For models.
     pub description: String,
-    /// JSON Schema of the input.
-    pub input_schema: Value,
-    /// JSON Schema of the output.
-    pub output_schema: Value,
+    /// What it takes.
+    pub input: Arc<Schema>,
+    /// What it gives.
+    pub output: Arc<Schema>,
     /// What it counts against.
     pub class: ToolClass,
     /// Hints for models.
     pub annotations: Annotations,
     /// What the config grants.
     pub grant: ToolGrant,
-    input: Validator,
-    output: Validator,
-}
-
-impl fmt::Debug for Tool {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tool").field("name", &self.name).finish_non_exhaustive()
-    }
 }
 
 /// A resource or a resource template.
@@ -91,7 +87,8 @@ pub struct Prompt {
 }
 
 impl Offer {
-    /// Holds a description against the config: what is listed must exist, what is not listed is not exposed.
+    /// Holds a description against the config: what is listed must exist, what is not listed is not exposed. Blocking:
+    /// schemas are compiled.
     pub(super) fn of(
         name: &ProviderName,
         description: Description,
@@ -104,14 +101,18 @@ impl Offer {
         let mut described: BTreeMap<String, ToolDescription> = BTreeMap::new();
         for tool in description.tools {
             if let Some(twice) = described.insert(tool.name.clone(), tool) {
-                return Err(LoadError::Description(format!("it describes the tool `{:.100}` twice", twice.name)));
+                return Err(LoadError::Description(format!("it describes the tool `{}` twice", shown(&twice.name))));
             }
+        }
+        let schemas = described.values().map(|tool| tool.input_schema.len() + tool.output_schema.len());
+        if schemas.sum::<usize>() > SCHEMAS_MAX {
+            return Err(LoadError::Description(format!("its schemas weigh more than {SCHEMAS_MAX} bytes together")));
         }
         let mut tools = BTreeMap::new();
         for grant in &config.tools {
             let Some(tool) = described.remove(grant.name.as_str()) else {
                 let has: Vec<_> =
-                    described.keys().map(String::as_str).chain(tools.keys().map(ToolName::as_str)).collect();
+                    described.keys().map(|name| shown(name)).chain(tools.keys().map(ToString::to_string)).collect();
                 return Err(LoadError::MissingTool { tool: grant.name.clone(), has: has.join(", ") });
             };
             WireForm::check_flat(name, grant.name.as_str())?;
@@ -141,12 +142,15 @@ impl Offer {
     }
 
     fn check(&self, name: &ProviderName) -> Result<(), LoadError> {
+        proper("its summary", &self.summary, TEXT_MAX)?;
+        proper("its version", &self.version, NAME_MAX)?;
         for prompt in &self.prompts {
             prompt.name.parse::<ToolName>()?;
             WireForm::check_flat(name, &prompt.name)?;
+            prompt.check()?;
         }
-        if let Some(resource) = self.resources.iter().find(|resource| !resource.is_well_formed()) {
-            return Err(LoadError::Description(format!("`{:.200}` is not a URI", resource.uri)));
+        for resource in &self.resources {
+            resource.check()?;
         }
         let mut flat: Vec<_> = self.item_names().map(|item| WireForm::Flat.name(name, item)).collect();
         flat.sort();
@@ -170,10 +174,37 @@ impl Offer {
     }
 }
 
+/// Refuses a text that is too long or holds what cannot be seen.
+fn proper(what: &str, text: &str, max: usize) -> Result<(), LoadError> {
+    text::check(text, max).map_err(|why| LoadError::Description(format!("{what} {why}")))
+}
+
+impl Prompt {
+    fn check(&self) -> Result<(), LoadError> {
+        let what = |what: &str| format!("{what} of the prompt `{}`", self.name);
+        proper(&what("the description"), &self.description, TEXT_MAX)?;
+        if self.arguments.len() > ARGUMENTS_MAX {
+            let why = format!("the prompt `{}` has more than {ARGUMENTS_MAX} arguments", self.name);
+            return Err(LoadError::Description(why));
+        }
+        for (name, description, _) in &self.arguments {
+            proper(&what("an argument's name"), name, NAME_MAX)?;
+            proper(&what("an argument's description"), description, TEXT_MAX)?;
+        }
+        Ok(())
+    }
+}
+
 impl Resource {
-    fn is_well_formed(&self) -> bool {
+    fn check(&self) -> Result<(), LoadError> {
         let plain = self.uri.replace(['{', '}'], "x");
-        self.uri.len() <= 1024 && url::Url::parse(&plain).is_ok()
+        if text::check(&self.uri, NAME_MAX).is_err() || url::Url::parse(&plain).is_err() {
+            return Err(LoadError::Description(format!("`{}` is not a URI", shown(&self.uri))));
+        }
+        let what = |what: &str| format!("{what} of the resource `{}`", shown(&self.uri));
+        proper(&what("the name"), &self.name, NAME_MAX)?;
+        proper(&what("the description"), &self.description, TEXT_MAX)?;
+        proper(&what("the type"), &self.mime_type, NAME_MAX)
     }
 
     /// Whether `uri` is this resource. A template's variables (RFC 6570 level 1) match anything but `/`.
@@ -205,100 +236,41 @@ impl Tool {
             return Err(LoadError::SchemaVersion {
                 tool: grant.name.clone(),
                 config: grant.schema_version.clone(),
-                component: tool.schema_version,
+                component: shown(&tool.schema_version),
             });
         }
-        if tool.title.len() + tool.description.len() > TEXT_MAX {
-            return Err(LoadError::Description(format!(
-                "the description of `{}` is longer than {TEXT_MAX} bytes",
-                grant.name
-            )));
-        }
-        let (input_schema, input) = compiled(&grant.name, "input", &tool.input_schema)?;
-        let (output_schema, output) = compiled(&grant.name, "output", &tool.output_schema)?;
+        proper(&format!("the title of `{}`", grant.name), &tool.title, NAME_MAX)?;
+        proper(&format!("the description of `{}`", grant.name), &tool.description, TEXT_MAX)?;
+        let class = match tool.class {
+            WasmToolClass::Read => ToolClass::Read,
+            WasmToolClass::Scan => ToolClass::Scan,
+            WasmToolClass::Write => ToolClass::Write,
+        };
+        check_annotations(&grant.name, class, tool.annotations)?;
+        let schema = |which: &'static str, text: &str| {
+            Schema::read(text).map_err(|reason| LoadError::Schema { tool: grant.name.clone(), which, reason })
+        };
         Ok(Self {
             name: grant.name.clone(),
             title: tool.title,
             description: tool.description,
-            input_schema,
-            output_schema,
-            class: match tool.class {
-                WasmToolClass::Read => ToolClass::Read,
-                WasmToolClass::Scan => ToolClass::Scan,
-                WasmToolClass::Write => ToolClass::Write,
-            },
+            input: schema("input", &tool.input_schema)?,
+            output: schema("output", &tool.output_schema)?,
+            class,
             annotations: tool.annotations,
             grant: grant.clone(),
-            input,
-            output,
         })
     }
-
-    /// What is wrong with an input; empty if nothing is.
-    #[must_use]
-    pub fn input_violations(&self, input: &Value) -> Vec<Violation> {
-        violations(&self.input, input)
-    }
-
-    /// What is wrong with an output; empty if nothing is.
-    #[must_use]
-    pub fn output_violations(&self, output: &Value) -> Vec<Violation> {
-        violations(&self.output, output)
-    }
 }
 
-fn compiled(tool: &ToolName, which: &'static str, text: &str) -> Result<(Value, Validator), LoadError> {
-    let refused = |reason: String| LoadError::Schema { tool: tool.clone(), which, reason };
-    if text.len() > SCHEMA_MAX {
-        return Err(refused(format!("longer than {SCHEMA_MAX} bytes")));
-    }
-    let schema: Value = serde_json::from_str(text).map_err(|error| refused(error.to_string()))?;
-    if schema.get("type").and_then(Value::as_str) != Some("object") {
-        return Err(refused("its `type` must be `object`".to_owned()));
-    }
-    // `offline`: a `$ref` to the network is an error here, never a fetch.
-    let validator = jsonschema::options()
-        .with_draft(Draft::Draft202012)
-        .offline()
-        .build(&schema)
-        .map_err(|error| refused(error.to_string()))?;
-    Ok((schema, validator))
-}
-
-fn violations(validator: &Validator, value: &Value) -> Vec<Violation> {
-    if validator.is_valid(value) {
-        return Vec::new();
-    }
-    validator
-        .iter_errors(value)
-        .take(VIOLATIONS_MAX)
-        .flat_map(|error| violations_of(&error))
-        .take(VIOLATIONS_MAX)
-        .collect()
-}
-
-/// What is wrong, at the field that is to be mended: one that is missing or not expected is pointed at itself, not at the
-/// object around it. Values are masked, because an error must not repeat what may be confidential.
-fn violations_of(error: &ValidationError<'_>) -> Vec<Violation> {
-    let at = error.instance_path().to_string();
-    let field = |name: &str, message: &str| Violation {
-        pointer: format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")),
-        message: message.to_owned(),
+/// Models decide by the annotations whether to ask a person first: they must not be milder than the class.
+fn check_annotations(tool: &ToolName, class: ToolClass, annotations: Annotations) -> Result<(), LoadError> {
+    let lie = match class {
+        ToolClass::Write if annotations.read_only => "is a write and says that it only reads",
+        ToolClass::Read if annotations.destructive => "is a read and says that it destroys",
+        _ => return Ok(()),
     };
-    match error.kind() {
-        ValidationErrorKind::Required { property } => {
-            vec![field(property.as_str().unwrap_or_default(), "this property is required")]
-        }
-        ValidationErrorKind::AdditionalProperties { unexpected }
-        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-            unexpected.iter().map(|name| field(&shortened(name), "there is no such property")).collect()
-        }
-        _ => vec![Violation { pointer: at, message: error.masked_with("the value").to_string() }],
-    }
-}
-
-fn shortened(name: &str) -> String {
-    name.chars().take(100).collect()
+    Err(LoadError::Description(format!("`{tool}` {lie}: mend its annotations or its class")))
 }
 
 #[cfg(test)]

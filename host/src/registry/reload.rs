@@ -1,5 +1,6 @@
-//! A reload builds a whole new snapshot aside and then swaps it in. A provider in which anything is wrong keeps its old
-//! revision; a config in which anything is wrong changes nothing.
+//! A reload makes new revisions aside and swaps each in when it is ready. A provider in which anything is wrong keeps its
+//! old revision; a config in which anything is wrong changes nothing. Who is disabled or removed is out at once, however
+//! long others take to load.
 
 use std::{
     collections::BTreeMap,
@@ -7,15 +8,20 @@ use std::{
     sync::Arc,
 };
 
+use futures::{StreamExt as _, stream};
+
 use super::{
     Entry, Registry, Revision, Snapshot,
     error::LoadError,
-    load::{self, Roots},
+    load::{self, WayOut},
 };
 use crate::{
     call::ProviderName,
     config::{self, ConfigError, ProviderConfig},
 };
+
+/// Providers that are loaded at once. Compiling one takes all cores as it is, and up to 2 GiB.
+const AT_ONCE: usize = 2;
 
 /// What a reload came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,6 +30,23 @@ pub struct Reloaded {
     pub changed: Vec<String>,
     /// Providers with something wrong, and what. An old revision of theirs may still serve.
     pub problems: Vec<(String, String)>,
+}
+
+impl Reloaded {
+    fn between(old: &BTreeMap<ProviderName, Entry>, new: &BTreeMap<ProviderName, Entry>) -> Self {
+        let mut reloaded = Self::default();
+        for (name, entry) in new {
+            if !same(old.get(name), entry) {
+                reloaded.changed.push(name.to_string());
+            }
+            if let Entry::Failed(problem) | Entry::Ready { problem: Some(problem), .. } = entry {
+                reloaded.problems.push((name.to_string(), problem.clone()));
+            }
+        }
+        let gone = old.keys().filter(|name| !new.contains_key(*name));
+        reloaded.changed.extend(gone.map(ToString::to_string));
+        reloaded
+    }
 }
 
 impl Registry {
@@ -41,28 +64,32 @@ impl Registry {
                 return Err(error);
             }
         };
-        let roots = match self.extra_roots(&config).await {
-            Ok(roots) => roots,
+        let way_out = match self.way_out(&config).await {
+            Ok(way_out) => way_out,
             Err(error) => {
                 self.note_config_problem(&old, &error);
                 return Err(error);
             }
         };
-        let mut entries = BTreeMap::new();
-        let mut reloaded = Reloaded::default();
-        for (name, wanted) in config.providers {
-            let before = old.entries.get(&name);
-            let entry = self.entry_for(&name, &wanted, &roots, before).await;
-            if !same(before, &entry) {
-                reloaded.changed.push(name.to_string());
-            }
-            if let Entry::Failed(problem) | Entry::Ready { problem: Some(problem), .. } = &entry {
-                reloaded.problems.push((name.to_string(), problem.clone()));
-            }
+        let (off, on): (Vec<_>, Vec<_>) = config.providers.into_iter().partition(|(_, wanted)| !wanted.enabled);
+        let mut entries = old.entries.clone();
+        entries.retain(|name, _| on.iter().any(|(wanted, _)| wanted == name));
+        entries.extend(off.into_iter().map(|(name, _)| (name, Entry::Disabled)));
+        self.publish(Snapshot::new(entries.clone()));
+        let mut loading = stream::iter(on)
+            .map(async |(name, wanted)| {
+                let entry = self.entry_for(&name, &wanted, &way_out, old.entries.get(&name)).await;
+                (name, entry)
+            })
+            .buffer_unordered(AT_ONCE);
+        while let Some((name, entry)) = loading.next().await {
+            let changed = !same(old.entries.get(&name), &entry);
             entries.insert(name, entry);
+            if changed {
+                self.publish(Snapshot::new(entries.clone()));
+            }
         }
-        let gone = old.entries.keys().filter(|name| !entries.contains_key(*name));
-        reloaded.changed.extend(gone.map(ToString::to_string));
+        let reloaded = Reloaded::between(&old.entries, &entries);
         self.publish(Snapshot::new(entries));
         log(&reloaded);
         Ok(reloaded)
@@ -74,17 +101,19 @@ impl Registry {
         read.unwrap_or_else(|error| Err(ConfigError::File { file: "the config".to_owned(), reason: error.to_string() }))
     }
 
-    async fn extra_roots(&self, config: &config::Config) -> Result<Roots, ConfigError> {
+    async fn way_out(&self, config: &config::Config) -> Result<WayOut, ConfigError> {
         let folder = self.folder();
         let file = config.outbound.extra_ca.clone();
         let read = tokio::task::spawn_blocking(move || load::extra_roots(&folder, file.as_ref())).await;
         let read = read.unwrap_or_else(|error| Err(error.to_string()));
-        read.map_err(|reason| ConfigError::Content {
+        let roots = read.map_err(|reason| ConfigError::Content {
             file: "the config".to_owned(),
             line: String::new(),
             path: "outbound.extra_ca: ".to_owned(),
             reason,
-        })
+        })?;
+        let dns_servers = config.outbound.dns_servers.clone();
+        Ok(WayOut { roots, dns_servers, own_address: self.sources.own_address.clone() })
     }
 
     fn folder(&self) -> PathBuf {
@@ -108,17 +137,14 @@ impl Registry {
         &self,
         name: &ProviderName,
         wanted: &ProviderConfig,
-        roots: &Roots,
+        way_out: &WayOut,
         before: Option<&Entry>,
     ) -> Entry {
-        if !wanted.enabled {
-            return Entry::Disabled;
-        }
         let serving = match before {
             Some(Entry::Ready { revision, .. }) => Some(revision),
             _ => None,
         };
-        match (self.load(name, wanted, roots, serving).await, serving) {
+        match (self.load(name, wanted, way_out, serving).await, serving) {
             (Ok(revision), _) => Entry::Ready { revision, problem: None },
             (Err(error), Some(revision)) => {
                 Entry::Ready { revision: Arc::clone(revision), problem: Some(error.to_string()) }
@@ -132,7 +158,7 @@ impl Registry {
         &self,
         name: &ProviderName,
         wanted: &ProviderConfig,
-        roots: &Roots,
+        way_out: &WayOut,
         serving: Option<&Arc<Revision>>,
     ) -> Result<Arc<Revision>, LoadError> {
         let folder = self.folder();
@@ -141,10 +167,12 @@ impl Registry {
             .await
             .map_err(|error| LoadError::Interrupted(error.to_string()))??;
         match serving {
-            Some(revision) if revision.id == file.id && revision.config == *wanted && revision.roots_id == roots.id => {
+            Some(revision)
+                if revision.id == file.id && revision.config == *wanted && revision.way_out_id == way_out.id() =>
+            {
                 Ok(Arc::clone(revision))
             }
-            _ => Ok(Arc::new(load::revision(&self.sandbox, name, wanted, file, roots.clone()).await?)),
+            _ => Ok(Arc::new(load::revision(&self.sandbox, name, wanted, file, way_out.clone()).await?)),
         }
     }
 }

@@ -52,7 +52,10 @@ pub async fn watch(registry: Arc<Registry>, mut seen: Option<Seen>, end: Cancell
         }
         if seen.as_ref() != Some(&now) {
             // The error is in the log, and the snapshot tells it.
-            let _ = registry.reload().await;
+            tokio::select! {
+                _ = registry.reload() => {}
+                () = end.cancelled() => return,
+            }
         }
         seen = Some(now);
         tokio::select! {
@@ -134,11 +137,13 @@ pub async fn reload_on_hangup(registry: Arc<Registry>, end: CancellationToken) {
         return;
     };
     loop {
+        let hung_up_and_reloaded = async {
+            hangup.recv().await;
+            // The error is in the log, and the snapshot tells it.
+            let _ = registry.reload().await;
+        };
         tokio::select! {
-            Some(()) = hangup.recv() => {
-                // The error is in the log, and the snapshot tells it.
-                let _ = registry.reload().await;
-            }
+            () = hung_up_and_reloaded => {}
             () = end.cancelled() => return,
         }
     }

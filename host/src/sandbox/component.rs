@@ -1,14 +1,15 @@
 //! From a file's bytes to a component that is ready to run.
 
-use std::sync::Arc;
+use std::{panic, sync::Arc};
 
 use tokio::sync::Semaphore;
 use wasmtime::component::Component;
 
 use super::{
     bindings::ProviderWorldPre,
+    compiler::{CompileError, Compiler},
     contract::{self, ContractError},
-    engine::Sandbox,
+    engine::{ProviderEngine, Sandbox},
     guest::Guest,
 };
 use crate::config::SandboxLimits;
@@ -20,6 +21,8 @@ pub struct Compiled {
     pub(super) limits: SandboxLimits,
     /// One permit per call that may run at once.
     pub(super) slots: Arc<Semaphore>,
+    /// One permit per call that may wait for such a place.
+    pub(super) queue: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Compiled {
@@ -29,23 +32,43 @@ impl std::fmt::Debug for Compiled {
 }
 
 impl Sandbox {
-    /// Compiles a component and checks it against the contract. Blocking: seconds for a large component.
+    /// Compiles a component and checks it against the contract.
     ///
     /// # Errors
-    /// When it is not a component or breaks the contract.
-    pub fn compile(&self, bytes: &[u8], limits: SandboxLimits) -> Result<Compiled, ContractError> {
+    /// When it cannot be compiled, or breaks the contract.
+    pub async fn compile(self: &Arc<Self>, bytes: Vec<u8>, limits: SandboxLimits) -> Result<Compiled, CompileError> {
+        self.compiler.compile(&self.cache, &bytes).await?;
+        let sandbox = Arc::clone(self);
+        let linked = tokio::task::spawn_blocking(move || {
+            let engine = sandbox.engine(limits.stack_kib)?;
+            let hits = engine.cache.cache_hits();
+            let linked = engine.link(&bytes, limits)?;
+            if matches!(sandbox.compiler, Compiler::Apart { .. }) && engine.cache.cache_hits() == hits {
+                tracing::warn!(folder = %sandbox.cache.display(), "compiled code is not kept: is the disk full?");
+            }
+            Ok(linked)
+        });
+        linked.await.unwrap_or_else(|broken| panic::resume_unwind(broken.into_panic()))
+    }
+}
+
+impl ProviderEngine {
+    /// Loads a component and checks it against the contract. Blocking.
+    fn link(&self, bytes: &[u8], limits: SandboxLimits) -> Result<Compiled, ContractError> {
         let component = Component::from_binary(&self.engine, bytes)
             .map_err(|error| ContractError::NotAComponent(first_line(&error)))?;
         contract::check(&self.engine, &component)?;
         let instance =
             self.linker.instantiate_pre(&component).map_err(|error| ContractError::Types(first_line(&error)))?;
         let pre = ProviderWorldPre::new(instance).map_err(|error| ContractError::Types(first_line(&error)))?;
-        let slots = limits.concurrent_calls.get() as usize;
-        Ok(Compiled { pre, limits, slots: Arc::new(Semaphore::new(slots)) })
+        let places = |count: u32| Arc::new(Semaphore::new(count as usize));
+        let (slots, queue) = (places(limits.concurrent_calls.get()), places(limits.queued_calls.get()));
+        Ok(Compiled { pre, limits, slots, queue })
     }
 }
 
-fn first_line(error: &wasmtime::Error) -> String {
+/// What is wrong, in a line.
+pub(super) fn first_line(error: &wasmtime::Error) -> String {
     let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
     chain.join(": ").lines().next().unwrap_or_default().to_owned()
 }

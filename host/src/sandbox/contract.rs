@@ -5,7 +5,9 @@ use wasmtime::{
     component::{Component, types::ComponentItem},
 };
 
-/// The interfaces that the hub grants, without their version: every 1.x is served.
+use super::wasi;
+
+/// The contract's own interfaces, without their version: every 1.x is served. WASI's are granted beside them.
 const GRANTED: [&str; 3] =
     ["bulkhead:provider/outbound-http@1.", "bulkhead:provider/secrets@1.", "bulkhead:provider/events@1."];
 /// The interface that a provider exports.
@@ -32,7 +34,7 @@ pub(super) fn check(engine: &Engine, component: &Component) -> Result<(), Contra
     let ty = component.component_type();
     let mut offences: Vec<String> = ty
         .imports(engine)
-        .filter(|(name, _)| !GRANTED.iter().any(|granted| name.starts_with(granted)))
+        .filter(|(name, _)| !GRANTED.iter().chain(&wasi::SERVED).any(|granted| name.starts_with(granted)))
         .map(|(name, _)| format!("it imports `{name}`, which the hub does not grant"))
         .collect();
     let provider = ty.exports(engine).find(|(name, _)| name.starts_with(REQUIRED));

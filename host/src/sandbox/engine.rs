@@ -1,18 +1,28 @@
-//! The one wasmtime engine, its pool of instances and its clock.
+//! wasmtime's engines, their pools of instances and their clocks.
 
-use std::{path::Path, thread, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
 
+use tokio::sync::Semaphore;
 use wasmtime::{
     Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
     component::{HasSelf, Linker},
 };
 
-use super::{bindings::ProviderWorld, guest::Guest};
+use super::{bindings::ProviderWorld, compiler::Compiler, guest::Guest, wasi};
+use crate::config::StackKib;
 
-/// How often running guests yield, and so how late a deadline can be noticed.
+/// How often running guests look whether they have to make room or end, and so how late a deadline can be noticed.
 pub(super) const TICK: Duration = Duration::from_millis(10);
-/// Instances that can exist at once. A component made by wit-component has up to three core instances.
+/// Component instances that can exist at once.
 const INSTANCES: u32 = 256;
+/// Core instances of one component, at most: wit-component makes up to three of Rust, Python comes with about 40.
+const CORE_INSTANCES: u32 = 64;
 /// Calls that run at once over all providers, below the pool's size so that the pool itself is never exhausted.
 pub(super) const CALLS: usize = 192;
 /// The largest linear memory that any provider can be granted, in bytes.
@@ -20,8 +30,6 @@ const MEMORY_MAX: usize = 256 * 1024 * 1024;
 /// Memory of a slot that stays mapped between calls. With pagemap scanning only what a call has touched is reset, which
 /// makes a fresh instance about three times cheaper.
 const KEEP_RESIDENT: usize = 2 * 1024 * 1024;
-/// Wasm stack of one call, in bytes.
-const STACK: usize = 512 * 1024;
 
 /// Why the sandbox cannot run.
 #[derive(Debug, thiserror::Error)]
@@ -36,9 +44,19 @@ pub enum SandboxError {
 
 /// Compiles and runs components.
 pub struct Sandbox {
+    pub(super) compiler: Compiler,
+    pub(super) cache: PathBuf,
+    /// One for each size of stack that a provider has asked for, so four at most.
+    engines: Mutex<BTreeMap<StackKib, Arc<ProviderEngine>>>,
+    pub(super) calls: Arc<Semaphore>,
+}
+
+/// A wasmtime engine, whose stacks are of one size, with the imports that it links.
+pub(super) struct ProviderEngine {
     pub(super) engine: Engine,
+    /// Where its code comes from.
+    pub(super) cache: Cache,
     pub(super) linker: Linker<Guest>,
-    pub(super) calls: tokio::sync::Semaphore,
 }
 
 impl std::fmt::Debug for Sandbox {
@@ -48,45 +66,87 @@ impl std::fmt::Debug for Sandbox {
 }
 
 impl Sandbox {
-    /// Starts the engine. Compiled code is kept in `cache`, keyed by the component's content and the engine's settings.
+    /// Starts the engine that most providers use. Compiled code is kept in the folder `cache`, keyed by the component's
+    /// content and the engine's settings.
     ///
     /// # Errors
     /// When the machine cannot run it.
-    pub fn new(cache: &Path) -> Result<Self, SandboxError> {
-        let engine = Engine::new(&config(cache)?).map_err(refused)?;
-        let mut linker = Linker::new(&engine);
-        ProviderWorld::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest).map_err(refused)?;
-        start_clock(&engine)?;
-        Ok(Self { engine, linker, calls: tokio::sync::Semaphore::new(CALLS) })
+    pub fn new(cache: &Path, compiler: Compiler) -> Result<Self, SandboxError> {
+        let (cache, calls) = (cache.to_owned(), Arc::new(Semaphore::new(CALLS)));
+        let sandbox = Self { compiler, cache, engines: Mutex::default(), calls };
+        sandbox.engine(StackKib::default())?;
+        Ok(sandbox)
+    }
+
+    /// The engine for a size of stack. Starting one takes some milliseconds.
+    ///
+    /// # Errors
+    /// When the machine cannot run it.
+    pub(super) fn engine(&self, stack: StackKib) -> Result<Arc<ProviderEngine>, SandboxError> {
+        // Nothing that can panic leaves the map half changed.
+        let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = engines.get(&stack) {
+            return Ok(Arc::clone(engine));
+        }
+        let engine = Arc::new(ProviderEngine::start(&self.cache, stack)?);
+        engines.insert(stack, Arc::clone(&engine));
+        Ok(engine)
     }
 }
 
-fn config(cache: &Path) -> Result<Config, SandboxError> {
+impl ProviderEngine {
+    fn start(cache: &Path, stack: StackKib) -> Result<Self, SandboxError> {
+        let cache = cache_in(cache)?;
+        let mut config = compiling(cache.clone());
+        running(&mut config, stack);
+        let engine = Engine::new(&config).map_err(refused)?;
+        let mut linker = Linker::new(&engine);
+        ProviderWorld::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest).map_err(refused)?;
+        wasi::add_to_linker(&mut linker).map_err(refused)?;
+        start_clock(&engine)?;
+        Ok(Self { engine, cache, linker })
+    }
+}
+
+/// An engine that compiles and runs nothing, and its cache.
+pub(super) fn compiler(cache: &Path) -> Result<(Engine, Cache), SandboxError> {
+    let cache = cache_in(cache)?;
+    Ok((Engine::new(&compiling(cache.clone())).map_err(refused)?, cache))
+}
+
+fn cache_in(folder: &Path) -> Result<Cache, SandboxError> {
+    let mut settings = CacheConfig::new();
+    settings.with_directory(folder);
+    Cache::new(settings).map_err(refused)
+}
+
+/// All that compiled code depends on: an engine finds in the cache what another one with the same has put there.
+fn compiling(cache: Cache) -> Config {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .wasm_component_model(true)
+        // Nothing in the contract is asynchronous on the guest's side; allowing it makes every fresh instance slower.
+        .concurrency_support(false)
+        .cache(Some(cache));
+    config
+}
+
+/// What code depends on while it runs.
+fn running(config: &mut Config, stack: StackKib) {
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(INSTANCES)
-        .total_core_instances(INSTANCES * 4)
+        .total_core_instances(INSTANCES * CORE_INSTANCES / 2)
         .total_memories(INSTANCES)
         .total_tables(INSTANCES * 4)
         .total_stacks(INSTANCES)
-        .max_core_instances_per_component(16)
+        .max_core_instances_per_component(CORE_INSTANCES)
         .max_memories_per_component(1)
         .max_tables_per_component(8)
         .max_memory_size(MEMORY_MAX)
         .linear_memory_keep_resident(KEEP_RESIDENT)
         .pagemap_scan(Enabled::Auto);
-    let mut config = Config::new();
-    config
-        .epoch_interruption(true)
-        .max_wasm_stack(STACK)
-        .wasm_component_model(true)
-        // Nothing in the contract is asynchronous on the guest's side; allowing it makes every fresh instance slower.
-        .concurrency_support(false)
-        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    let mut settings = CacheConfig::new();
-    settings.with_directory(cache);
-    let cache = Cache::new(settings).map_err(refused)?;
-    config.cache(Some(cache));
-    Ok(config)
+    config.max_wasm_stack(stack.bytes()).allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
 }
 
 /// Advances the epoch for as long as the engine lives.

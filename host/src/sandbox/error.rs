@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::budget::Breach;
+
 /// Why a run ended without an answer from the provider.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RunError {
@@ -11,16 +13,13 @@ pub enum RunError {
     /// The caller went away.
     #[error("the caller went away")]
     Cancelled,
-    /// The memory limit was reached.
-    #[error("memory limit {0} MiB reached")]
-    Memory(usize),
-    /// The guest trapped: panic, unreachable, stack overflow. The text is wasmtime's, without addresses.
+    /// A limit of the sandbox was reached.
+    #[error("{0}: ask for less, or have an admin raise it in the provider's `sandbox` config")]
+    Limit(Breach),
+    /// The guest trapped: panic, unreachable. The text is wasmtime's, without addresses.
     #[error("the provider crashed: {0}")]
     Trap(String),
     /// Too many calls to the provider are running.
-    #[error("the provider is busy with {0} calls")]
+    #[error("the provider is busy with {0} calls: try again in a moment")]
     Busy(u32),
-    /// The output is larger than the limit, in bytes.
-    #[error("the provider's output is larger than {0} bytes")]
-    OutputTooLarge(usize),
 }

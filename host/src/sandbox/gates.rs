@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::{
     bindings::{events, outbound_http, secrets},
-    guest::{EVENT_BYTES_MAX, EVENTS_MAX, Emitted, FAN_OUT, GateSet, Guest, LOG_LINE_MAX, REQUESTS_MAX},
+    guest::{EVENT_BYTES_MAX, Emitted, FAN_OUT, Guest},
+    way_out::{Stopped, WayOut},
 };
 use crate::{
     outbound::{Method, OutboundError, OutboundRequest, OutboundResponse},
@@ -20,62 +21,37 @@ impl outbound_http::Host for Guest {
         &mut self,
         request: outbound_http::Request,
     ) -> wasmtime::Result<Result<outbound_http::Response, outbound_http::Error>> {
-        let Some(gates) = &self.gates else { return Ok(Err(outbound_http::Error::DeniedHost(CLOSED.to_owned()))) };
-        if self.requests_left == 0 {
-            return Ok(Err(exhausted()));
-        }
-        self.requests_left -= 1;
-        Ok(pass(gates, request, self.deadline).await)
+        let Some(way_out) = &self.way_out else { return Ok(Err(outbound_http::Error::DeniedHost(CLOSED.to_owned()))) };
+        way_out.budget.requests(1)?;
+        pass(way_out, request).await
     }
 
     async fn send_all(
         &mut self,
         requests: Vec<outbound_http::Request>,
     ) -> wasmtime::Result<Vec<Result<outbound_http::Response, outbound_http::Error>>> {
-        use futures::StreamExt as _;
-        let Some(gates) = &self.gates else {
+        let Some(way_out) = &self.way_out else {
             let refuse = |_| Err(outbound_http::Error::DeniedHost(CLOSED.to_owned()));
             return Ok(requests.into_iter().map(refuse).collect());
         };
-        let deadline = self.deadline;
-        let mut left = self.requests_left;
-        let sends: Vec<_> = requests
-            .into_iter()
-            .map(|request| {
-                let granted = left > 0;
-                left = left.saturating_sub(1);
-                async move { if granted { pass(gates, request, deadline).await } else { Err(exhausted()) } }
-            })
-            .collect();
-        let answers = futures::stream::iter(sends).buffered(FAN_OUT).collect().await;
-        self.requests_left = left;
-        Ok(answers)
+        way_out.budget.requests(requests.len())?;
+        let sends = requests.into_iter().map(|request| pass(way_out, request));
+        futures::stream::iter(sends).buffered(FAN_OUT).try_collect().await
     }
 }
 
-/// One request through the outbound gate: decide, put secrets in, send, take secrets out.
+/// One request; the outer error ends the call.
 async fn pass(
-    gates: &GateSet,
+    way_out: &WayOut,
     request: outbound_http::Request,
-    deadline: Instant,
-) -> Result<outbound_http::Response, outbound_http::Error> {
+) -> wasmtime::Result<Result<outbound_http::Response, outbound_http::Error>> {
     let delay = Duration::from_millis(request.delay_ms.unwrap_or(0).into());
-    let mut permitted = gates.outbound.permit(outbound_request(request)).map_err(told)?;
-    if !delay.is_zero() {
-        if Instant::now() + delay >= deadline {
-            return Err(outbound_http::Error::Timeout);
-        }
-        tokio::time::sleep(delay).await;
+    way_out.budget.request_bytes(request.body.as_ref().map_or(0, Vec::len) as u64)?;
+    match way_out.send(outbound_request(request), delay).await {
+        Ok(response) => Ok(Ok(response.into())),
+        Err(Stopped::Refused(error)) => Ok(Err(told(error))),
+        Err(Stopped::Breached(breach)) => Err(breach.into()),
     }
-    gates.secrets.fill(&mut permitted).map_err(told)?;
-    gates.traces.called(permitted.target().authority());
-    let mut response = gates.outbound.send(permitted, deadline).await.map_err(told)?;
-    gates.secrets.scrub_response(&mut response);
-    Ok(response.into())
-}
-
-fn exhausted() -> outbound_http::Error {
-    outbound_http::Error::BudgetExhausted(format!("a call may send {REQUESTS_MAX} requests"))
 }
 
 fn outbound_request(request: outbound_http::Request) -> OutboundRequest {
@@ -111,21 +87,21 @@ fn told(error: OutboundError) -> outbound_http::Error {
         OutboundError::Tls(text) => outbound_http::Error::Tls(text),
         OutboundError::Timeout => outbound_http::Error::Timeout,
         OutboundError::TooLarge { limit } => outbound_http::Error::TooLarge(limit),
-        OutboundError::BudgetExhausted(text) => outbound_http::Error::BudgetExhausted(text),
+        OutboundError::BudgetExhausted => outbound_http::Error::BudgetExhausted(error.to_string()),
     }
 }
 
 impl secrets::Host for Guest {
     async fn reference(&mut self, name: String) -> wasmtime::Result<Result<String, secrets::Error>> {
-        Ok(match &self.gates {
-            Some(gates) => gates.secrets.reference(&name).await.map_err(Into::into),
+        Ok(match &self.way_out {
+            Some(way_out) => way_out.gates.secrets.reference(&name).await.map_err(Into::into),
             None => Err(secrets::Error::NotGranted(CLOSED.to_owned())),
         })
     }
 
     async fn reveal(&mut self, name: String) -> wasmtime::Result<Result<String, secrets::Error>> {
-        Ok(match &self.gates {
-            Some(gates) => gates.secrets.reveal(&name).await.map_err(Into::into),
+        Ok(match &self.way_out {
+            Some(way_out) => way_out.gates.secrets.reveal(&name).await.map_err(Into::into),
             None => Err(secrets::Error::NotGranted(CLOSED.to_owned())),
         })
     }
@@ -143,7 +119,9 @@ impl From<SecretError> for secrets::Error {
 
 impl events::Host for Guest {
     async fn emit(&mut self, event_type: String, mut data: String) -> wasmtime::Result<Result<(), events::Error>> {
-        let Some(gates) = &self.gates else { return Ok(Err(events::Error::Invalid(CLOSED.to_owned()))) };
+        let Some(way_out) = &self.way_out else { return Ok(Err(events::Error::Invalid(CLOSED.to_owned()))) };
+        // Whatever becomes of it: looking at one costs as much as keeping it.
+        way_out.budget.event()?;
         let named = !event_type.is_empty()
             && event_type.len() <= 128
             && event_type.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
@@ -154,34 +132,21 @@ impl events::Host for Guest {
         if data.len() > EVENT_BYTES_MAX || serde_json::from_str::<serde::de::IgnoredAny>(&data).is_err() {
             return Ok(Err(events::Error::Invalid(format!("the data is JSON of at most {EVENT_BYTES_MAX} bytes"))));
         }
-        gates.secrets.scrub(&mut data);
-        if gates.traces.emitted(Emitted { event_type, data }) {
-            Ok(Ok(()))
-        } else {
-            Ok(Err(events::Error::BudgetExhausted(format!("a call may emit {EVENTS_MAX} events"))))
+        let secrets = &way_out.gates.secrets;
+        let mut shown = event_type.clone();
+        secrets.scrub(&mut shown);
+        if shown != event_type {
+            return Ok(Err(events::Error::Invalid("the type holds a secret".to_owned())));
         }
+        secrets.scrub(&mut data);
+        way_out.gates.traces.emitted(Emitted { event_type, data });
+        Ok(Ok(()))
     }
 
     async fn log(&mut self, level: events::Level, message: String) -> wasmtime::Result<()> {
-        let Some(gates) = &self.gates else { return Ok(()) };
-        if self.log_lines_left == 0 {
-            return Ok(());
+        match &self.way_out {
+            Some(way_out) => Ok(way_out.log(level, message)?),
+            None => Ok(()),
         }
-        self.log_lines_left -= 1;
-        // Control characters could forge lines or drive a terminal.
-        let mut message: String =
-            message.chars().take(LOG_LINE_MAX).map(|c| if c.is_control() { ' ' } else { c }).collect();
-        gates.secrets.scrub(&mut message);
-        if self.log_lines_left == 0 {
-            message.push_str(" (further lines of this call are dropped)");
-        }
-        let (provider, correlation_id) = (gates.provider.as_str(), gates.correlation_id.as_str());
-        match level {
-            events::Level::Debug => tracing::debug!(target: "provider", provider, correlation_id, "{message}"),
-            events::Level::Info => tracing::info!(target: "provider", provider, correlation_id, "{message}"),
-            events::Level::Warn => tracing::warn!(target: "provider", provider, correlation_id, "{message}"),
-            events::Level::Error => tracing::error!(target: "provider", provider, correlation_id, "{message}"),
-        }
-        Ok(())
     }
 }

@@ -5,21 +5,15 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::time::Instant;
+use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
-use super::memory::MemoryLimit;
-use crate::{call::ProviderName, outbound::Gate, vault::CallSecrets};
+use super::{budget::Budget, memory::MemoryLimits, pace::Pace, wasi::Wasi, way_out::WayOut};
+use crate::{call::ProviderName, config::SandboxLimits, outbound::Gate, vault::CallSecrets};
 
-/// The most outbound requests of one call.
-pub(super) const REQUESTS_MAX: u32 = 64;
 /// The most requests of one `send-all` that are under way at once.
 pub(super) const FAN_OUT: usize = 8;
-/// The most events of one call.
-pub(super) const EVENTS_MAX: usize = 32;
 /// The longest event, in bytes of data.
 pub(super) const EVENT_BYTES_MAX: usize = 64 * 1024;
-/// The most log lines of one call.
-pub(super) const LOG_LINES_MAX: u32 = 100;
 /// The longest log line, in characters.
 pub(super) const LOG_LINE_MAX: usize = 2048;
 
@@ -62,14 +56,8 @@ impl Traces {
         self.lock().hosts.insert(host);
     }
 
-    /// Keeps an event; says whether there was room.
-    pub(super) fn emitted(&self, event: Emitted) -> bool {
-        let mut inner = self.lock();
-        if inner.events.len() >= EVENTS_MAX {
-            return false;
-        }
-        inner.events.push(event);
-        true
+    pub(super) fn emitted(&self, event: Emitted) {
+        self.lock().events.push(event);
     }
 
     fn lock(&self) -> MutexGuard<'_, TracesInner> {
@@ -92,23 +80,29 @@ pub struct GateSet {
     pub correlation_id: String,
 }
 
-/// The store's data: the gates, or none while a provider describes itself.
+/// The store's data.
 pub(super) struct Guest {
-    pub(super) gates: Option<GateSet>,
-    pub(super) memory: MemoryLimit,
-    pub(super) deadline: Instant,
-    pub(super) requests_left: u32,
-    pub(super) log_lines_left: u32,
+    /// The gates; none while a provider describes itself.
+    pub(super) way_out: Option<WayOut>,
+    pub(super) budget: Arc<Budget>,
+    pub(super) memory: MemoryLimits,
+    pub(super) pace: Arc<Pace>,
+    /// What WASI needs, made when a guest first asks for it: most never do.
+    pub(super) wasi: Option<Box<Wasi>>,
+    /// Its places among the calls, free again when nothing of it is left.
+    _places: [OwnedSemaphorePermit; 2],
 }
 
 impl Guest {
-    pub(super) fn new(gates: Option<GateSet>, memory_bytes: usize, deadline: Instant) -> Self {
-        Self {
-            gates,
-            memory: MemoryLimit::new(memory_bytes),
-            deadline,
-            requests_left: REQUESTS_MAX,
-            log_lines_left: LOG_LINES_MAX,
-        }
+    pub(super) fn new(
+        gates: Option<GateSet>,
+        limits: SandboxLimits,
+        deadline: Instant,
+        places: [OwnedSemaphorePermit; 2],
+    ) -> Self {
+        let budget = Arc::new(Budget::new(limits));
+        let way_out = gates.map(|gates| WayOut { gates: Arc::new(gates), budget: Arc::clone(&budget), deadline });
+        let memory = MemoryLimits::new(limits, Arc::clone(&budget));
+        Self { way_out, memory, budget, pace: Arc::default(), wasi: None, _places: places }
     }
 }

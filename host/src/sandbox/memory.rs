@@ -1,43 +1,53 @@
-//! The memory limit of one call.
+//! The limits of one call's memory, tables and instances, as wasmtime asks for them.
+
+use std::sync::Arc;
 
 use wasmtime::ResourceLimiter;
 
-/// The most elements in all tables of a call together.
-const TABLE_ELEMENTS_MAX: usize = 20_000;
+use super::budget::{Breach, Budget};
+use crate::config::SandboxLimits;
 
-/// Bounds a call's memory, and remembers that it did: the guest's allocator turns a refusal into a trap that could mean
-/// anything.
+/// Refuses by a typed trap: a plain "no" would be turned, by the guest's allocator, into a crash that could mean anything.
 #[derive(Debug)]
-pub(super) struct MemoryLimit {
-    limit: usize,
+pub(super) struct MemoryLimits {
+    limits: SandboxLimits,
+    budget: Arc<Budget>,
     /// Bytes in all linear memories of the call.
-    in_use: usize,
-    reached: bool,
+    memory: u64,
+    /// Elements in all its tables.
+    elements: u64,
 }
 
-impl MemoryLimit {
-    pub(super) fn new(limit_bytes: usize) -> Self {
-        Self { limit: limit_bytes, in_use: 0, reached: false }
-    }
-
-    /// The limit in MiB if the call has run into it.
-    pub(super) fn reached_mib(&self) -> Option<usize> {
-        self.reached.then_some(self.limit / (1024 * 1024))
+impl MemoryLimits {
+    pub(super) fn new(limits: SandboxLimits, budget: Arc<Budget>) -> Self {
+        Self { limits, budget, memory: 0, elements: 0 }
     }
 }
 
-impl ResourceLimiter for MemoryLimit {
+impl ResourceLimiter for MemoryLimits {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        let total = self.in_use.saturating_sub(current).saturating_add(desired);
-        if total > self.limit {
-            self.reached = true;
-            return Ok(false);
+        let total = grown(self.memory, current, desired);
+        if total > self.limits.memory_mib.bytes() {
+            return Err(self.budget.reached(Breach::Memory(self.limits.memory_mib.get())).into());
         }
-        self.in_use = total;
+        self.memory = total;
         Ok(true)
     }
 
-    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_ELEMENTS_MAX)
+    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let total = grown(self.elements, current, desired);
+        if total > self.limits.table_elements.get().into() {
+            return Err(self.budget.reached(Breach::Tables(self.limits.table_elements.get())).into());
+        }
+        self.elements = total;
+        Ok(true)
     }
+
+    fn instances(&self) -> usize {
+        self.limits.core_instances.get() as usize
+    }
+}
+
+fn grown(total: u64, current: usize, desired: usize) -> u64 {
+    total.saturating_sub(current as u64).saturating_add(desired as u64)
 }

@@ -1,20 +1,28 @@
 //! Runs providers: a fresh WebAssembly instance per call, bounded in time and memory, with three gates and nothing else.
 
 mod bindings;
+mod budget;
+mod compiler;
 mod component;
 mod contract;
 mod engine;
 mod error;
 mod gates;
 mod guest;
+mod log;
 mod memory;
+mod pace;
 mod run;
+mod wasi;
+mod way_out;
 mod weight;
 
 pub use bindings::{
     Annotations, CallContext, CallFault, Content, Description, ErrorCode, HealthStatus, PromptMessage, PromptRole,
     ProviderHealth, ResourceBody, ResourceContent, ToolDescription, ToolOutput, WasmToolClass,
 };
+pub use budget::Breach;
+pub use compiler::{COMMAND, CompileError, Compiler, compile_from_stdin};
 pub use component::Compiled;
 pub use contract::ContractError;
 pub use engine::{Sandbox, SandboxError};

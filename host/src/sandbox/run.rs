@@ -1,21 +1,31 @@
 //! One run: a fresh instance, a deadline, an end.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use tokio::time::Instant;
+use futures::future::BoxFuture;
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
-use wasmtime::{Store, Trap, UpdateDeadline};
+use wasmtime::{Store, Trap};
+use wasmtime_wasi::{I32Exit, ResourceTableError};
 
 use super::{
     bindings::{
-        CallContext, CallFault, Description, PromptMessage, ProviderHealth, ProviderWorld, ResourceContent, ToolOutput,
+        CallContext, CallFault, Description, PromptMessage, ProviderHealth, ProviderWorld, ProviderWorldPre,
+        ResourceContent, ToolOutput,
     },
+    budget::Breach,
     component::Compiled,
     engine::Sandbox,
     error::RunError,
     guest::{GateSet, Guest},
+    pace::drive,
+    wasi::HANDLES,
     weight::Weigh,
 };
+use crate::config::SandboxLimits;
 
 /// How long a call waits for others of its provider to end before it is told that the provider is busy.
 const QUEUE_WAIT: Duration = Duration::from_millis(500);
@@ -23,8 +33,6 @@ const QUEUE_WAIT: Duration = Duration::from_millis(500);
 const DESCRIBE_TIME: Duration = Duration::from_secs(2);
 /// How much of a call's time, a tenth at most, is kept for the provider after its last request has ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
-/// The largest output of a call, in bytes.
-const OUTPUT_MAX: usize = 10 * 1024 * 1024;
 
 /// What bounds a run besides the component's own limits.
 #[derive(Debug)]
@@ -37,6 +45,22 @@ pub struct Run {
     pub cancelled: CancellationToken,
 }
 
+/// A call of a guest, from its first instruction to its last.
+type Calling<T> = BoxFuture<'static, wasmtime::Result<T>>;
+
+/// What a call needs to start: nothing of it has run yet.
+struct Fresh {
+    pre: ProviderWorldPre<Guest>,
+    store: Store<Guest>,
+}
+
+impl Fresh {
+    async fn start(mut self) -> wasmtime::Result<(ProviderWorld, Store<Guest>)> {
+        let world = self.pre.instantiate_async(&mut self.store).await?;
+        Ok((world, self.store))
+    }
+}
+
 impl Sandbox {
     /// Asks a component what it offers, with every gate closed.
     ///
@@ -44,10 +68,14 @@ impl Sandbox {
     /// When it traps, or exceeds two seconds or its memory.
     pub async fn describe(&self, compiled: &Compiled) -> Result<Description, RunError> {
         let deadline = Instant::now() + DESCRIBE_TIME;
-        self.enter(compiled, None, deadline, DESCRIBE_TIME, &CancellationToken::new(), async |world, store| {
-            world.bulkhead_provider_provider().call_describe(store).await
-        })
-        .await
+        let never = CancellationToken::new();
+        let described = self.enter(compiled, None, deadline, DESCRIBE_TIME, &never, |fresh| {
+            Box::pin(async move {
+                let (world, mut store) = fresh.start().await?;
+                world.bulkhead_provider_provider().call_describe(&mut store).await
+            })
+        });
+        within(compiled.limits, described.await?)
     }
 
     /// Calls a tool.
@@ -59,11 +87,14 @@ impl Sandbox {
         compiled: &Compiled,
         run: Run,
         context: CallContext,
-        tool: &str,
-        input: &str,
+        tool: String,
+        input: String,
     ) -> Result<Result<ToolOutput, CallFault>, RunError> {
-        self.run(compiled, run, async |world, store| {
-            world.bulkhead_provider_provider().call_call_tool(store, &context, tool, input).await
+        self.run(compiled, run, |fresh| {
+            Box::pin(async move {
+                let (world, mut store) = fresh.start().await?;
+                world.bulkhead_provider_provider().call_call_tool(&mut store, &context, &tool, &input).await
+            })
         })
         .await
     }
@@ -77,10 +108,13 @@ impl Sandbox {
         compiled: &Compiled,
         run: Run,
         context: CallContext,
-        uri: &str,
+        uri: String,
     ) -> Result<Result<Vec<ResourceContent>, CallFault>, RunError> {
-        self.run(compiled, run, async |world, store| {
-            world.bulkhead_provider_provider().call_read_resource(store, &context, uri).await
+        self.run(compiled, run, |fresh| {
+            Box::pin(async move {
+                let (world, mut store) = fresh.start().await?;
+                world.bulkhead_provider_provider().call_read_resource(&mut store, &context, &uri).await
+            })
         })
         .await
     }
@@ -94,11 +128,14 @@ impl Sandbox {
         compiled: &Compiled,
         run: Run,
         context: CallContext,
-        prompt: &str,
-        arguments: &[(String, String)],
+        prompt: String,
+        arguments: Vec<(String, String)>,
     ) -> Result<Result<Vec<PromptMessage>, CallFault>, RunError> {
-        self.run(compiled, run, async |world, store| {
-            world.bulkhead_provider_provider().call_get_prompt(store, &context, prompt, arguments).await
+        self.run(compiled, run, |fresh| {
+            Box::pin(async move {
+                let (world, mut store) = fresh.start().await?;
+                world.bulkhead_provider_provider().call_get_prompt(&mut store, &context, &prompt, &arguments).await
+            })
         })
         .await
     }
@@ -113,71 +150,125 @@ impl Sandbox {
         run: Run,
         context: CallContext,
     ) -> Result<ProviderHealth, RunError> {
-        self.run(compiled, run, async |world, store| {
-            world.bulkhead_provider_provider().call_check_health(store, &context).await
+        self.run(compiled, run, |fresh| {
+            Box::pin(async move {
+                let (world, mut store) = fresh.start().await?;
+                world.bulkhead_provider_provider().call_check_health(&mut store, &context).await
+            })
         })
         .await
     }
 
-    async fn run<T: Weigh>(
+    async fn run<T: Weigh + Send + 'static>(
         &self,
         compiled: &Compiled,
         run: Run,
-        call: impl AsyncFnOnce(&ProviderWorld, &mut Store<Guest>) -> wasmtime::Result<T>,
+        call: impl FnOnce(Fresh) -> Calling<T>,
     ) -> Result<T, RunError> {
         let deadline = Instant::now() + run.timeout;
         let answer = self.enter(compiled, Some(run.gates), deadline, run.timeout, &run.cancelled, call).await?;
-        if answer.bytes() > OUTPUT_MAX { Err(RunError::OutputTooLarge(OUTPUT_MAX)) } else { Ok(answer) }
+        within(compiled.limits, answer)
     }
 
     /// The only place where a guest runs.
-    async fn enter<T>(
+    async fn enter<T: Send + 'static>(
         &self,
         compiled: &Compiled,
         gates: Option<GateSet>,
         deadline: Instant,
         timeout: Duration,
         cancelled: &CancellationToken,
-        call: impl AsyncFnOnce(&ProviderWorld, &mut Store<Guest>) -> wasmtime::Result<T>,
+        call: impl FnOnce(Fresh) -> Calling<T>,
     ) -> Result<T, RunError> {
-        let busy = || RunError::Busy(compiled.limits.concurrent_calls.get());
-        let wait = QUEUE_WAIT.min(timeout);
-        let slot = tokio::time::timeout(wait, async { (compiled.slots.acquire().await, self.calls.acquire().await) });
-        let _slot = tokio::select! {
-            slot = slot => slot.map_err(|_| busy())?,
-            () = cancelled.cancelled() => return Err(RunError::Cancelled),
-        };
-
-        let memory = compiled.limits.memory_mib.get() as usize * 1024 * 1024;
+        let places = self.places(compiled, timeout, cancelled).await?;
         // Requests end a little before the call does, so that a provider can still tell what it has: the scan it started,
         // the pages it got.
         let gates_close = deadline - (timeout / 10).min(LAST_WORDS);
-        let mut store = Store::new(&self.engine, Guest::new(gates, memory, gates_close));
-        store.limiter(|guest| &mut guest.memory);
-        // Every tick a running guest yields to the runtime, so that the deadline below can take effect. With tokio's own
-        // yield the runtime looks at timers and sockets before it resumes the guest; a plain wake would let loops on every
-        // core keep it from that for hundreds of milliseconds.
-        store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now()))));
-        let running = async {
-            let world = compiled.pre.instantiate_async(&mut store).await?;
-            call(&world, &mut store).await
+        let guest = Guest::new(gates, compiled.limits, gates_close, places);
+        let (budget, pace) = (Arc::clone(&guest.budget), Arc::clone(&guest.pace));
+        let calling = call(Fresh { pre: compiled.pre.clone(), store: store(compiled, guest) });
+        let over = async {
+            tokio::select! {
+                () = tokio::time::sleep_until(deadline) => RunError::Timeout(timeout),
+                () = budget.breached() => RunError::Cancelled,
+                () = cancelled.cancelled() => RunError::Cancelled,
+            }
         };
-        let ended = tokio::select! {
-            ended = tokio::time::timeout_at(deadline, running) => ended.map_err(|_| RunError::Timeout(timeout))?,
-            () = cancelled.cancelled() => return Err(RunError::Cancelled),
-        };
-        ended.map_err(|error| match store.data().memory.reached_mib() {
-            Some(limit) => RunError::Memory(limit),
-            None => RunError::Trap(trap_text(&error)),
-        })
+        let ended = drive(calling, pace, over).await;
+        // A guest that has reached a limit may have gone on to say something: the breach is what is told.
+        if let Some(breach) = budget.breach() {
+            return Err(RunError::Limit(breach));
+        }
+        ended?.map_err(|error| end_of(&error, compiled.limits))
+    }
+
+    /// A place among the provider's calls and the hub's, for which a bounded number of calls wait a bounded time.
+    async fn places(
+        &self,
+        compiled: &Compiled,
+        timeout: Duration,
+        cancelled: &CancellationToken,
+    ) -> Result<[OwnedSemaphorePermit; 2], RunError> {
+        let busy = || RunError::Busy(compiled.limits.concurrent_calls.get());
+        let at_once = |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned();
+        if let (Ok(own), Ok(all)) = (at_once(&compiled.slots), at_once(&self.calls)) {
+            return Ok([own, all]);
+        }
+        let _waiting = compiled.queue.try_acquire().map_err(|_| busy())?;
+        let wait = async |places: &Arc<Semaphore>| Arc::clone(places).acquire_owned().await.map_err(|_| busy());
+        let places = async { Ok([wait(&compiled.slots).await?, wait(&self.calls).await?]) };
+        tokio::select! {
+            places = tokio::time::timeout(QUEUE_WAIT.min(timeout), places) => places.unwrap_or_else(|_| Err(busy())),
+            () = cancelled.cancelled() => Err(RunError::Cancelled),
+        }
     }
 }
 
-/// What trapped, without the backtrace and its addresses.
-fn trap_text(error: &wasmtime::Error) -> String {
+/// A store with every limit on.
+fn store(compiled: &Compiled, guest: Guest) -> Store<Guest> {
+    let mut store = Store::new(compiled.pre.engine(), guest);
+    store.limiter(|guest| &mut guest.memory);
+    // No more than the guest can hold itself: lists that point to the same bytes again and again stop here.
+    store.set_hostcall_fuel(usize::try_from(compiled.limits.memory_mib.bytes()).unwrap_or(usize::MAX));
+    store.set_max_component_handles(HANDLES);
+    // At every tick a running guest looks whether it has to make room or end.
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(|store| Ok(store.data().pace.tick()));
+    store
+}
+
+/// Refuses an answer that is too large, as text or once it is unpacked.
+fn within<T: Weigh>(limits: SandboxLimits, answer: T) -> Result<T, RunError> {
+    if answer.bytes() as u64 > limits.output_mib.bytes() {
+        return Err(RunError::Limit(Breach::Output(limits.output_mib.get())));
+    }
+    // A small text may be a great many values: no more than the guest could have held itself.
+    if answer.unpacked() as u64 > limits.memory_mib.bytes() {
+        return Err(RunError::Limit(Breach::HandOver(limits.memory_mib.get())));
+    }
+    Ok(answer)
+}
+
+/// What ended a run that nothing of ours has ended.
+fn end_of(error: &wasmtime::Error, limits: SandboxLimits) -> RunError {
+    if let Some(ResourceTableError::Full) = error.downcast_ref() {
+        return RunError::Limit(Breach::Handles(HANDLES));
+    }
+    if let Some(I32Exit(status)) = error.downcast_ref() {
+        return RunError::Trap(format!("it left with exit status {status}"));
+    }
     match error.downcast_ref::<Trap>() {
-        Some(trap) => trap.to_string(),
-        None => error.root_cause().to_string().lines().next().unwrap_or_default().to_owned(),
+        Some(Trap::StackOverflow) => return RunError::Limit(Breach::Stack(limits.stack_kib.get())),
+        Some(trap) => return RunError::Trap(trap.to_string()),
+        None => {}
+    }
+    // wasmtime has no types for these.
+    let text = error.root_cause().to_string();
+    if text.contains("fuel allocated for hostcalls") {
+        RunError::Limit(Breach::HandOver(limits.memory_mib.get()))
+    } else if text.contains("instance count too high") {
+        RunError::Limit(Breach::CoreInstances(limits.core_instances.get()))
+    } else {
+        RunError::Trap(text.lines().next().unwrap_or_default().to_owned())
     }
 }

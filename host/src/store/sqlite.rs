@@ -6,10 +6,13 @@ use std::{path::Path, time::Duration};
 use rusqlite::{Connection, OpenFlags};
 
 /// The newest schema version that this program knows.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The migrations, in order. `PRAGMA ops.user_version` counts those applied.
-const MIGRATIONS: [&str; VERSION as usize] = [include_str!("../../../migrations/sqlite/0001_run_events.sql")];
+const MIGRATIONS: [&str; VERSION as usize] = [
+    include_str!("../../../migrations/sqlite/0001_run_events.sql"),
+    include_str!("../../../migrations/sqlite/0002_denials_of_one_second.sql"),
+];
 
 /// How long a statement waits for another process's write to end.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

@@ -13,7 +13,7 @@ use aws_lc_rs::{
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::{SecretValue, VaultError};
 use crate::{config::SecretName, store::private_file};
@@ -52,6 +52,13 @@ impl LocalVault {
         let key = RandomizedNonceKey::new(&AES_256_GCM, &bytes)
             .map_err(|_| VaultError::Unavailable(format!("{KEY_FILE} does not hold a 256-bit key")))?;
         Ok(Self { file: data.join(VAULT_FILE), key: Arc::new(key) })
+    }
+
+    /// One that nothing was ever put into.
+    #[cfg(any(test, fuzzing))]
+    pub(super) fn in_memory() -> Self {
+        let key = RandomizedNonceKey::new(&AES_256_GCM, &[7; 32]).map(Arc::new);
+        Self { file: PathBuf::from("/nowhere"), key: key.unwrap_or_else(|_| unreachable!("32 bytes are a key")) }
     }
 
     /// Reads the file; a missing one is an empty vault. Blocking.
@@ -98,25 +105,21 @@ impl LocalVault {
     pub(super) fn unseal(&self, sealed: &SealedSecrets, name: &SecretName) -> Result<SecretValue, VaultError> {
         let damaged = || VaultError::Unavailable(format!("`{name}` cannot be unsealed: set it again"));
         let text = sealed.secrets.get(name).ok_or_else(|| VaultError::NotSet(name.clone()))?;
-        let mut bytes = STANDARD.decode(text).map_err(|_| damaged())?;
-        if bytes.len() < NONCE_LEN {
-            return Err(damaged());
-        }
-        let mut body = bytes.split_off(NONCE_LEN);
-        let nonce = Nonce::try_assume_unique_for_key(&bytes).map_err(|_| damaged())?;
-        let plain =
-            self.key.open_in_place(nonce, Aad::from(name.as_str().as_bytes()), &mut body).map_err(|_| damaged())?;
-        let value = std::str::from_utf8(plain).map(|text| Zeroizing::new(text.to_owned()));
-        body.zeroize();
-        SecretValue::new(value.map_err(|_| damaged())?)
+        let mut bytes = Zeroizing::new(STANDARD.decode(text).map_err(|_| damaged())?);
+        let (nonce, body) = bytes.split_at_mut_checked(NONCE_LEN).ok_or_else(damaged)?;
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| damaged())?;
+        let plain = self.key.open_in_place(nonce, Aad::from(name.as_str().as_bytes()), body).map_err(|_| damaged())?;
+        let value = std::str::from_utf8(plain).map_err(|_| damaged())?;
+        SecretValue::new(Zeroizing::new(value.to_owned()))
     }
 
     fn seal(&self, name: &SecretName, value: &SecretValue) -> Result<String, VaultError> {
-        let mut bytes = Vec::with_capacity(value.expose().len() + AES_256_GCM.tag_len());
+        // Sealed where it lies; with room for the tag, so that it does not move.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(value.expose().len() + AES_256_GCM.tag_len()));
         bytes.extend_from_slice(value.expose().as_bytes());
         let nonce = self
             .key
-            .seal_in_place_append_tag(Aad::from(name.as_str().as_bytes()), &mut bytes)
+            .seal_in_place_append_tag(Aad::from(name.as_str().as_bytes()), &mut *bytes)
             .map_err(|_| VaultError::Unavailable("the value could not be sealed".to_owned()))?;
         Ok(STANDARD.encode([nonce.as_ref().as_slice(), &bytes].concat()))
     }

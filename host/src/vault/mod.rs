@@ -2,10 +2,19 @@
 //!
 //! Providers get references; [`CallSecrets`] puts values into outgoing headers at the last moment and takes them out of
 //! whatever comes back.
+//!
+//! Values are sealed until a call asks for them; then every copy that this room makes is wiped when the call ends. Two are
+//! out of its reach: the header values that the HTTP client holds and writes, and what a provider that may read a value has
+//! in its own memory.
 
+mod grants;
 mod local;
+mod placeholder;
+#[cfg(any(test, fuzzing))]
+pub mod properties;
 mod references;
 mod scrub;
+mod spelling;
 
 use std::{
     fmt,
@@ -16,8 +25,9 @@ use std::{
 
 use zeroize::Zeroizing;
 
+pub use grants::Grants;
 pub use local::{LocalVault, SealedSecrets};
-pub use references::{CallSecrets, Grants, SecretError};
+pub use references::{CallSecrets, SecretError};
 
 use crate::config::SecretName;
 
@@ -107,10 +117,15 @@ impl Vault {
                 return Ok(Arc::clone(sealed));
             }
         }
+        // Counted from before the read: what is set while the file is being read may not be in it.
+        let at = Instant::now();
         let local = self.local.clone();
         let read = tokio::task::spawn_blocking(move || local.read()).await;
         let sealed = Arc::new(read.map_err(|error| VaultError::Unavailable(error.to_string()))??);
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), Arc::clone(&sealed)));
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.as_ref().is_none_or(|(newest, _)| *newest < at) {
+            *seen = Some((at, Arc::clone(&sealed)));
+        }
         Ok(sealed)
     }
 }

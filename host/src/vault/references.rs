@@ -1,26 +1,25 @@
 //! References: what a provider holds instead of a secret.
 //!
 //! A reference is a random placeholder that means something during one call only. The hub replaces it with the value in
-//! outgoing header values, towards the secret's hosts, after the gate has decided where the request goes.
+//! outgoing header values, towards the secret's hosts, after the gate has decided where the request goes. Everywhere else
+//! it is a meaningless text: it gives away nothing, and no other call can use it.
 
 use std::{
-    collections::BTreeMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use aws_lc_rs::rand::{SecureRandom, SystemRandom};
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use http::HeaderValue;
 
-use super::{SecretValue, Vault, VaultError, scrub::Scrubber};
-use crate::{
-    config::{ProviderConfig, SecretName},
-    outbound::{Allowlist, AllowlistError, OutboundError, OutboundResponse, Permitted, Target},
+use super::{
+    Grants, SecretValue, Vault, VaultError,
+    placeholder::{PREFIX, Placeholder, filled, refused},
+    scrub::Scrubber,
 };
-
-/// What every reference begins with. Long and odd enough that it never occurs by accident.
-const PREFIX: &str = "bulkhead-secret-";
+use crate::{
+    config::SecretName,
+    outbound::{OutboundError, OutboundResponse, Permitted, Target},
+};
 
 /// Why a provider did not get a reference or a value; `secrets.error` of the contract.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -36,50 +35,17 @@ pub enum SecretError {
     Unavailable(String),
 }
 
-/// The secrets that one provider revision is granted.
-#[derive(Debug, Default)]
-pub struct Grants {
-    by_name: BTreeMap<SecretName, Grant>,
-}
-
-#[derive(Debug)]
-struct Grant {
-    hosts: Allowlist,
-    reveal: bool,
-}
-
-impl Grants {
-    /// The grants of a provider's config.
-    ///
-    /// # Errors
-    /// When a secret's host is not an allowlist entry.
-    pub fn of(config: &ProviderConfig) -> Result<Self, Vec<AllowlistError>> {
-        let mut by_name = BTreeMap::new();
-        for (name, grant) in config.granted_secrets() {
-            let hosts = grant.hosts.as_ref().unwrap_or(&config.allowed_hosts);
-            let hosts = Allowlist::from_entries(hosts.iter().map(crate::config::HostEntry::as_str))?;
-            by_name.insert(name.clone(), Grant { hosts, reveal: grant.reveal });
-        }
-        Ok(Self { by_name })
-    }
-
-    /// The names granted.
-    pub fn names(&self) -> impl Iterator<Item = &SecretName> {
-        self.by_name.keys()
-    }
-}
-
 /// The secrets of one call. Its references mean nothing outside of it.
 pub struct CallSecrets {
     vault: Arc<Vault>,
     grants: Arc<Grants>,
-    used: Mutex<Vec<Used>>,
+    used: Mutex<Vec<Arc<Used>>>,
 }
 
-/// A secret that this call has asked for.
-struct Used {
+/// A secret that this call has asked for. It keeps the value that it had then, whatever the vault says later.
+pub(super) struct Used {
     name: SecretName,
-    placeholder: String,
+    placeholder: Placeholder,
     value: SecretValue,
     scrubber: Scrubber,
 }
@@ -97,59 +63,56 @@ impl CallSecrets {
         Self { vault, grants, used: Mutex::default() }
     }
 
-    /// A placeholder for the secret's value.
+    /// A placeholder for the secret's value, the same each time.
     ///
     /// # Errors
     /// When the secret is not granted or not set, or the vault cannot be read.
     pub async fn reference(&self, name: &str) -> Result<String, SecretError> {
-        self.granted(name)?;
-        Ok(self.use_secret(name).await?.0)
+        let (name, _) = self.grants.get(name)?;
+        Ok(self.use_secret(name).await?.reference())
     }
 
-    /// The secret's value itself.
+    /// The secret's value itself. From here on it is in the provider's memory, which ends with the call and is not wiped.
     ///
     /// # Errors
     /// As [`Self::reference`], and when the config does not grant `reveal`.
     pub async fn reveal(&self, name: &str) -> Result<String, SecretError> {
-        if !self.granted(name)?.reveal {
+        let (name, grant) = self.grants.get(name)?;
+        if !grant.reveals() {
             return Err(SecretError::NotGranted(format!(
                 "`{name}` may only be used by reference: set `secrets.{name}.reveal: true` in the provider's config to let it read the value"
             )));
         }
-        Ok(self.use_secret(name).await?.1.expose().to_owned())
+        Ok(self.use_secret(name).await?.value.expose().to_owned())
     }
 
-    fn granted(&self, name: &str) -> Result<&Grant, SecretError> {
-        self.grants.by_name.get(name).ok_or_else(|| {
-            SecretError::NotGranted(format!(
-                "the secret `{name:.64}` is not granted: name it in the provider's `vault_key` or `secrets`"
-            ))
-        })
-    }
-
-    async fn use_secret(&self, name: &str) -> Result<(String, SecretValue), SecretError> {
-        let already = self.used().iter().find(|used| used.name.as_str() == name).map(Used::parts);
-        if let Some(parts) = already {
-            return Ok(parts);
+    async fn use_secret(&self, name: &SecretName) -> Result<Arc<Used>, SecretError> {
+        if let Some(used) = self.find(|used| used.name == *name) {
+            return Ok(used);
         }
-        let name: SecretName = name.parse().map_err(SecretError::NotGranted)?;
-        let value = self.vault.get(&name).await.map_err(|error| match error {
+        let value = self.vault.get(name).await.map_err(|error| match error {
             VaultError::NotSet(name) => SecretError::NotSet(format!("bulkhead secrets set {name}")),
             _ => SecretError::Unavailable(error.to_string()),
         })?;
-        let scrubber = Scrubber::new(&name, &value);
-        let used = Used { name, placeholder: placeholder()?, value, scrubber };
-        let parts = used.parts();
-        self.used().push(used);
-        Ok(parts)
+        Ok(self.take(Used::new(name.clone(), value)?))
+    }
+
+    pub(super) fn take(&self, used: Used) -> Arc<Used> {
+        let used = Arc::new(used);
+        self.used().push(Arc::clone(&used));
+        used
     }
 
     /// Puts values in place of references in a permitted request's headers.
+    ///
+    /// The values are then in memory of the HTTP client's, which does not wipe it.
     ///
     /// # Errors
     /// When a reference stands where none may: in the URL, the body, towards a host that the secret is not for, or when
     /// it is not one of this call's.
     pub fn fill(&self, request: &mut Permitted) -> Result<(), OutboundError> {
+        // Told so that a provider's author sees the mistake. One that is encoded or cut would get through, as the text
+        // that it is.
         let elsewhere = request.url().as_str().contains(PREFIX)
             || request.headers().any(|(name, _)| name.as_str().contains(PREFIX))
             || request.body().is_some_and(|body| memchr::memmem::find(body, PREFIX.as_bytes()).is_some());
@@ -159,9 +122,8 @@ impl CallSecrets {
         }
         let target = request.target().clone();
         for (_, value) in request.headers_mut() {
-            let Ok(text) = value.to_str() else { continue };
-            if let Some(filled) = self.filled(text, &target)? {
-                let mut secret = HeaderValue::from_str(&filled)
+            if let Some(filled) = filled(value.as_bytes(), |placeholder| self.value_for(placeholder, &target))? {
+                let mut secret = HeaderValue::from_bytes(&filled)
                     .map_err(|_| refused("the secret's value cannot be carried in a header"))?;
                 secret.set_sensitive(true);
                 *value = secret;
@@ -170,43 +132,23 @@ impl CallSecrets {
         Ok(())
     }
 
-    /// The header value with secrets put in; `None` if it holds no reference.
-    fn filled(&self, text: &str, target: &Target) -> Result<Option<String>, OutboundError> {
-        // Basic credentials (RFC 7617) hide their reference behind Base64.
-        if let Some((scheme, encoded)) = text.split_once(' ')
-            && scheme.eq_ignore_ascii_case("basic")
-            && let Ok(decoded) = STANDARD.decode(encoded.trim())
-            && let Ok(credentials) = std::str::from_utf8(&decoded)
-            && let Some(filled) = self.substituted(credentials, target)?
-        {
-            return Ok(Some(format!("Basic {}", STANDARD.encode(filled))));
+    /// The value that `placeholder` stands for, if it may go to `target`.
+    fn value_for(&self, placeholder: &[u8], target: &Target) -> Result<SecretValue, OutboundError> {
+        let used = self
+            .find(|used| used.placeholder.as_str().as_bytes() == placeholder)
+            .ok_or_else(|| refused("a secret reference is valid only during the call that asked for it"))?;
+        if self.grants.permit(&used.name, target) {
+            Ok(used.value.clone())
+        } else {
+            Err(refused(&format!("the secret `{}` is not for this host: see `secrets.{0}.hosts`", used.name)))
         }
-        self.substituted(text, target)
     }
 
-    fn substituted(&self, text: &str, target: &Target) -> Result<Option<String>, OutboundError> {
-        if !text.contains(PREFIX) {
-            return Ok(None);
-        }
-        let mut filled = text.to_owned();
-        for used in self.used().iter().filter(|used| text.contains(&used.placeholder)) {
-            if !self.grants.by_name.get(&used.name).is_some_and(|grant| grant.hosts.permits(target)) {
-                return Err(refused(&format!(
-                    "the secret `{}` is not for this host: see `secrets.{0}.hosts`",
-                    used.name
-                )));
-            }
-            filled = filled.replace(&used.placeholder, used.value.expose());
-        }
-        if filled.contains(PREFIX) {
-            return Err(refused("a secret reference is valid only during the call that asked for it"));
-        }
-        Ok(Some(filled))
-    }
-
-    /// Takes every value that this call has used out of an answer.
+    /// Takes every value that this call has used out of an answer: its headers and its body.
     pub fn scrub_response(&self, response: &mut OutboundResponse) {
-        for used in self.used().iter() {
+        for used in self.all() {
+            // There is nothing else that a header could be called.
+            response.headers.retain(|(name, _)| !used.scrubber.is_in(name));
             for (_, value) in &mut response.headers {
                 used.scrubber.text(value);
             }
@@ -214,39 +156,41 @@ impl CallSecrets {
         }
     }
 
-    /// Takes every value that this call has used out of a text.
+    /// Takes every value that this call has used out of a text, which may be JSON and then stays JSON.
     pub fn scrub(&self, text: &mut String) {
-        for used in self.used().iter() {
+        for used in self.all() {
             used.scrubber.text(text);
         }
     }
 
     /// Takes every value that this call has used out of bytes that need not be text.
     pub fn scrub_bytes(&self, bytes: &mut Vec<u8>) {
-        for used in self.used().iter() {
+        for used in self.all() {
             used.scrubber.bytes(bytes);
         }
     }
 
-    fn used(&self) -> MutexGuard<'_, Vec<Used>> {
+    fn find(&self, wanted: impl Fn(&Used) -> bool) -> Option<Arc<Used>> {
+        self.used().iter().find(|used| wanted(used)).map(Arc::clone)
+    }
+
+    /// The secrets used so far, without holding the lock while texts are searched.
+    fn all(&self) -> Vec<Arc<Used>> {
+        self.used().clone()
+    }
+
+    fn used(&self) -> MutexGuard<'_, Vec<Arc<Used>>> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Used {
-    fn parts(&self) -> (String, SecretValue) {
-        (self.placeholder.clone(), self.value.clone())
+    pub(super) fn new(name: SecretName, value: SecretValue) -> Result<Self, SecretError> {
+        let scrubber = Scrubber::new(&name, &value);
+        Ok(Self { placeholder: Placeholder::new()?, name, value, scrubber })
     }
-}
 
-fn placeholder() -> Result<String, SecretError> {
-    let mut random = [0; 16];
-    SystemRandom::new()
-        .fill(&mut random)
-        .map_err(|_| SecretError::Unavailable("the system's random source failed".to_owned()))?;
-    Ok(format!("{PREFIX}{}", crate::audit::hex(&random)))
-}
-
-fn refused(why: &str) -> OutboundError {
-    OutboundError::InvalidRequest(why.to_owned())
+    pub(super) fn reference(&self) -> String {
+        self.placeholder.as_str().to_owned()
+    }
 }

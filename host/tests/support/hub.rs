@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader},
+    os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -117,12 +118,32 @@ impl Hub {
         assert!(child.wait().expect("it ends").success());
     }
 
+    /// Compiled code depends on the component alone, so all hubs share it: compiling the same again took most of their time.
+    fn share_compiled_code(&self) {
+        let shared = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compiled");
+        fs::create_dir_all(&shared).expect("a folder");
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(self.data()).expect("a folder");
+        let linked = std::os::unix::fs::symlink(shared, self.data().join("compiled"));
+        assert!(linked.is_ok() || self.data().join("compiled").exists(), "{linked:?}");
+    }
+
+    /// Has a hub that is stopped compile for itself again.
+    pub fn forget_compiled_code(&self) -> PathBuf {
+        let kept = self.data().join("compiled");
+        let removed = if kept.is_symlink() { fs::remove_file(&kept) } else { fs::remove_dir_all(&kept) };
+        removed.and_then(|()| fs::create_dir(&kept)).expect("an empty folder");
+        kept
+    }
+
     /// Starts the program again with the same folder.
     pub fn run(&mut self) {
+        self.share_compiled_code();
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log_path()).expect("a log file");
+        let listens = self.arguments.iter().any(|argument| argument == "--listen");
         let mut child = self
             .program()
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .arg("serve")
+            .args(if listens { &[][..] } else { &["--listen", "127.0.0.1:0"] })
             .args(&self.arguments)
             .stdout(Stdio::piped())
             .stderr(log)
@@ -286,6 +307,14 @@ impl Hub {
 
     pub fn pid(&self) -> u32 {
         self.child.as_ref().expect("it runs").id()
+    }
+
+    /// Memory of the hub's process in MiB, by its name in proc_pid_status(5): `VmRSS` is what it has, `VmHWM` the most that
+    /// it has had.
+    pub fn memory_mib(&self, name: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("a process");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).expect("a line");
+        line.trim_end_matches("kB").trim().parse::<u64>().expect("a number") / 1024
     }
 }
 

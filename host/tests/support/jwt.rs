@@ -6,7 +6,8 @@ use aws_lc_rs::{
     rand::SystemRandom,
     rsa,
     signature::{
-        ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256,
+        ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
+        Ed25519KeyPair, KeyPair, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PSS_SHA256, RsaEncoding,
     },
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -27,8 +28,25 @@ pub fn encoded(bytes: impl AsRef<[u8]>) -> String {
 
 /// A token with this header and these claims, signed by `sign`.
 pub fn token(header: &Value, claims: &Value, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
-    let signed = format!("{}.{}", encoded(header.to_string()), encoded(claims.to_string()));
+    raw(&header.to_string(), &claims.to_string(), sign)
+}
+
+/// A token of these texts, whatever they are.
+pub fn raw(header: &str, claims: &str, sign: impl FnOnce(&[u8]) -> Vec<u8>) -> String {
+    let signed = format!("{}.{}", encoded(header), encoded(claims));
     format!("{signed}.{}", encoded(sign(signed.as_bytes())))
+}
+
+/// A signature on the curve that ES384 means.
+pub fn p384(message: &[u8]) -> Vec<u8> {
+    let made = EcdsaKeyPair::generate_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, &SystemRandom::new()).expect("a key");
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P384_SHA384_FIXED_SIGNING, made.as_ref()).expect("a key");
+    pair.sign(&SystemRandom::new(), message).expect("a signature").as_ref().to_vec()
+}
+
+/// A signature of an Ed25519 key that nobody knows.
+pub fn ed25519(message: &[u8]) -> Vec<u8> {
+    Ed25519KeyPair::generate().expect("a key").sign(message).as_ref().to_vec()
 }
 
 /// An ES256 key pair.
@@ -98,12 +116,29 @@ impl Rs256 {
         json!({ "kty": "RSA", "alg": "RS256", "use": "sig", "kid": kid, "n": encoded(modulus), "e": encoded(exponent) })
     }
 
+    /// The public key in SubjectPublicKeyInfo.
+    pub fn der(&self) -> Vec<u8> {
+        use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
+        AsDer::<PublicKeyX509Der<'_>>::as_der(self.0.public_key()).expect("DER").as_ref().to_vec()
+    }
+
+    /// A token signed with this key as RS256 does, whatever its header says.
     pub fn token(&self, header: &Value, claims: &Value) -> String {
-        token(header, claims, |message| {
-            let mut signature = vec![0; self.0.public_modulus_len()];
-            self.0.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).expect("a signature");
-            signature
-        })
+        token(header, claims, |message| self.sign(&RSA_PKCS1_SHA256, message))
+    }
+
+    pub fn rs384(&self, message: &[u8]) -> Vec<u8> {
+        self.sign(&RSA_PKCS1_SHA384, message)
+    }
+
+    pub fn ps256(&self, message: &[u8]) -> Vec<u8> {
+        self.sign(&RSA_PSS_SHA256, message)
+    }
+
+    fn sign(&self, encoding: &'static dyn RsaEncoding, message: &[u8]) -> Vec<u8> {
+        let mut signature = vec![0; self.0.public_modulus_len()];
+        self.0.sign(encoding, &SystemRandom::new(), message, &mut signature).expect("a signature");
+        signature
     }
 }
 

@@ -2,9 +2,13 @@
 
 pub mod bugsink;
 pub mod clients;
+pub mod dns;
+pub mod frames;
 pub mod hub;
 pub mod jwt;
 pub mod netdata;
+pub mod socket;
+pub mod spellings;
 pub mod stdio;
 pub mod testbed;
 pub mod tools;

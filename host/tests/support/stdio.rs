@@ -67,6 +67,22 @@ impl Stdio {
         writeln!(self.stdin.as_mut().expect("not closed"), "{line}").expect("it reads");
     }
 
+    /// Sends a line of bytes.
+    pub fn write_bytes(&mut self, line: &[u8]) {
+        self.write_part(line);
+        self.write_part(b"\n");
+    }
+
+    /// Sends bytes.
+    pub fn write_part(&mut self, bytes: &[u8]) {
+        self.stdin.as_mut().expect("not closed").write_all(bytes).expect("it reads");
+    }
+
+    /// The memory that the program has in use, in bytes.
+    pub fn memory(&self) -> usize {
+        super::socket::memory_of(self.child.id())
+    }
+
     /// The next line, which must be JSON.
     pub fn next(&mut self) -> Value {
         let line = self.lines.recv_timeout(SOON).expect("an answer");

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::hub::component;
 
 /// Every tool of it.
-const TOOLS: [&str; 20] = [
+pub const TOOLS: [&str; 23] = [
     "calls.count",
     "clock.busy",
     "crash.panic",
@@ -22,11 +22,29 @@ const TOOLS: [&str; 20] = [
     "secret.leak",
     "secret.reference",
     "secret.reveal",
+    "secret.see",
     "secret.smuggle",
+    "secret.twice",
+    "secret.write",
     "spin.forever",
     "spin.recurse",
     "variant.tell",
     "write.note",
+];
+
+/// Every tool of `second-door` (`providers/second-door`), which speaks `wasi:http`.
+const SECOND_DOOR: [&str; 11] = [
+    "clock.spin",
+    "exit.now",
+    "fetch.flood",
+    "fetch.get",
+    "fetch.send",
+    "handles.hoard",
+    "print.lines",
+    "random.take",
+    "sleep.long",
+    "surroundings.tell",
+    "upload.flood",
 ];
 
 /// How a testbed is configured; [`Testbed::yaml`] is the provider's entry.
@@ -38,19 +56,32 @@ pub struct Testbed<'a> {
     pub with: &'a [&'a str],
     pub min_role: &'a str,
     pub timeout_ms: u32,
+    pub tools: &'a [&'a str],
 }
 
 impl Default for Testbed<'_> {
     fn default() -> Self {
-        Self { name: "testbed", component: "{testbed.wasm}", with: &[], min_role: "ops_viewer", timeout_ms: 5000 }
+        Self {
+            name: "testbed",
+            component: "{testbed.wasm}",
+            with: &[],
+            min_role: "ops_viewer",
+            timeout_ms: 5000,
+            tools: &TOOLS,
+        }
     }
 }
 
 impl Testbed<'_> {
+    /// The component that goes to the network through `wasi:http`.
+    pub fn second_door() -> Self {
+        Self { name: "second-door", component: "{second-door.wasm}", tools: &SECOND_DOOR, ..Self::default() }
+    }
+
     pub fn yaml(&self) -> String {
-        let Self { name, component, with, min_role, timeout_ms } = self;
+        let Self { name, component, with, min_role, timeout_ms, tools } = self;
         let with: String = with.iter().map(|line| format!("    {line}\n")).collect();
-        let tools: String = TOOLS
+        let tools: String = tools
             .iter()
             .map(|tool| {
                 format!(

@@ -71,7 +71,7 @@ pub struct Upstream {
 impl Upstream {
     /// Serves `answers` on a free port of loopback.
     pub async fn start(answers: Router) -> Self {
-        let (ca, acceptor) = certificates();
+        let (ca, acceptor) = certificates(&[]);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("https://{}", listener.local_addr().expect("an address"));
         let asked = Memory::default();
@@ -109,8 +109,8 @@ async fn remember(State(memory): State<Memory>, request: Request, next: Next) ->
     next.run(Request::from_parts(parts, Body::from(body))).await
 }
 
-/// A certificate authority, and a server certificate for 127.0.0.1 from it.
-fn certificates() -> (String, TlsAcceptor) {
+/// A certificate authority, and a server certificate for 127.0.0.1 from it, offering these protocols (RFC 7301).
+pub fn certificates(protocols: &[&str]) -> (String, TlsAcceptor) {
     let mut authority = CertificateParams::new(Vec::new()).expect("parameters");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let issuer = CertifiedIssuer::self_signed(authority, KeyPair::generate().expect("a key")).expect("a certificate");
@@ -121,7 +121,9 @@ fn certificates() -> (String, TlsAcceptor) {
         vec![certificate.der().clone()],
         PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
     );
-    (issuer.pem(), TlsAcceptor::from(Arc::new(config.expect("a TLS configuration"))))
+    let mut config = config.expect("a TLS configuration");
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+    (issuer.pem(), TlsAcceptor::from(Arc::new(config)))
 }
 
 /// A listener whose connections are encrypted.

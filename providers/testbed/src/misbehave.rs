@@ -30,13 +30,19 @@ pub(crate) fn spin(_cx: &Context, _input: NoInput) -> Result<Done, CallError> {
     forever()
 }
 
-pub(crate) fn recurse(_cx: &Context, _input: NoInput) -> Result<Done, CallError> {
-    black_box(deeper(1));
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Depth {
+    /// How often it calls itself.
+    depth: u64,
+}
+
+pub(crate) fn recurse(_cx: &Context, input: Depth) -> Result<Done, CallError> {
+    black_box(deeper(input.depth));
     Ok(DONE)
 }
 
 fn deeper(depth: u64) -> u64 {
-    if black_box(depth) == 0 { 0 } else { deeper(depth + 1) + black_box(1) }
+    if black_box(depth) == 0 { 0 } else { deeper(depth - 1) + black_box(1) }
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -42,17 +42,31 @@ pub(crate) fn leak(cx: &Context, input: Leak) -> Result<Answer<Leaked>, CallErro
     cx.error(format!("leaked to the log: {value}"));
     cx.emit("org.example.leaked", &json!({ "leaked to an event": value }))?;
     match input.by.as_str() {
+        "type" => {
+            cx.emit(&format!("org.example.{value}"), &json!({}))?;
+            Err(CallError::internal("the hub took a value for a type"))
+        }
+        "host" => {
+            cx.get(format!("http://{value}.leak.example/")).explain(crate::fetch::told).send()?;
+            Err(CallError::internal("a host of that name answered"))
+        }
+        "key" => Ok(Answer::new(Leaked { value: json!({ value.as_str(): [value] }).to_string() })),
         "error" => Err(CallError::internal(format!("leaked to an error: {value}"))),
         "panic" => panic!("leaked to a panic: {value}"),
         _ => Ok(Answer::new(Leaked { value: value.clone() }).text(format!("leaked to the content: {value}"))),
     }
 }
 
+/// Says the value of `token` as a text.
+pub(crate) fn leak_as_text(cx: &Context) -> Result<String, CallError> {
+    Ok(format!("leaked to a text: {}", cx.secret_reveal("token")?))
+}
+
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Leak {
     /// The secret's name.
     name: String,
-    /// How the call ends: output, error or panic.
+    /// How the call ends: output, key, error, type, host or panic.
     by: String,
 }
 

@@ -1,4 +1,6 @@
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use proptest::prelude::*;
 
 use crate::outbound::{is_public, why_not_public};
 
@@ -137,5 +139,57 @@ fn a_mapped_address_counts_as_the_one_inside() {
         if let IpAddr::V4(v4) = addr(text) {
             assert_eq!(is_public(v4.to_ipv6_mapped().into()), is_public(v4.into()), "{text}");
         }
+    }
+}
+
+/// What is public, said another way: as the gaps between what is not, in the order of numbers.
+fn public_v4(addr: Ipv4Addr) -> bool {
+    match addr.octets() {
+        [100, b, ..] => b >> 6 != 1,
+        [172, b, ..] => b >> 4 != 1,
+        [192, 0, c, _] => c != 0 && c != 2,
+        [a, b, c, d] => {
+            !(matches!(a, 0 | 10 | 127 | 224..)
+                || matches!((a, b), (169, 254) | (192, 168) | (198, 18 | 19))
+                || matches!((a, b, c), (192, 88, 99) | (198, 51, 100) | (203, 0, 113))
+                || (a, b, c, d) == (168, 63, 129, 16))
+        }
+    }
+}
+
+fn public_v6(addr: Ipv6Addr) -> bool {
+    match addr.segments() {
+        [0, 0, 0, 0, 0, 0xffff, ..] => public_v4(addr.to_ipv4_mapped().unwrap()),
+        [0x2002, ..] | [0x2001, 0..=0x1ff | 0xdb8, ..] => false,
+        [0x3fff, second, ..] => second >> 12 != 0,
+        [first, ..] => first >> 13 == 1,
+    }
+}
+
+/// Addresses all over, and close to every edge.
+fn v4() -> impl Strategy<Value = Ipv4Addr> {
+    let known = NOT_PUBLIC.iter().map(|(text, _)| text).chain(PUBLIC);
+    let special: Vec<u32> = known.filter_map(|text| text.parse::<Ipv4Addr>().ok()).map(u32::from).collect();
+    let near = (prop::sample::select(special), -300..300_i64)
+        .prop_map(|(special, off)| u32::try_from((i64::from(special) + off).clamp(0, i64::from(u32::MAX))).unwrap());
+    prop_oneof![any::<u32>(), near].prop_map(Ipv4Addr::from)
+}
+
+fn v6() -> impl Strategy<Value = Ipv6Addr> {
+    const FIRSTS: &[u16] =
+        &[0, 0x64, 0x100, 0x1fff, 0x2000, 0x2001, 0x2002, 0x2003, 0x3ffe, 0x3fff, 0x4000, 0xfc00, 0xfe80, 0xff02];
+    const SECONDS: &[u16] = &[0, 1, 0x1ff, 0x200, 0xdb7, 0xdb8, 0xdb9, 0xfff, 0x1000, 0xff9b];
+    let edge = (prop::sample::select(FIRSTS), prop::sample::select(SECONDS), any::<[u16; 6]>())
+        .prop_map(|(first, second, [a, b, c, d, e, f])| Ipv6Addr::new(first, second, a, b, c, d, e, f));
+    prop_oneof![any::<u128>().prop_map(Ipv6Addr::from), edge, v4().prop_map(|addr| addr.to_ipv6_mapped())]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4096))]
+
+    #[test]
+    fn two_ways_to_say_what_is_public_agree(v4 in v4(), v6 in v6()) {
+        prop_assert_eq!(is_public(v4.into()), public_v4(v4), "{}", v4);
+        prop_assert_eq!(is_public(v6.into()), public_v6(v6), "{}", v6);
     }
 }

@@ -1,5 +1,6 @@
 //! Real sockets: what goes out, what comes back, and upstreams that misbehave.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
@@ -7,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::outbound::tests::upstream::{Upstream, gate, get, read_request, send};
-use crate::outbound::{Limits, Method, OutboundError, OutboundRequest, OutboundResponse};
+use crate::outbound::{ByteMeter, Limits, Method, OutboundError, OutboundRequest, OutboundResponse};
 
 const SOON: Duration = Duration::from_millis(200);
 
@@ -137,17 +138,19 @@ async fn a_body_of_unknown_length_stops_at_the_cap() {
 }
 
 #[tokio::test]
-async fn a_body_exactly_at_the_cap_passes_and_the_cap_can_be_lowered() {
+async fn a_body_exactly_at_the_cap_passes_and_a_meter_stops_it_sooner() {
     let body = "x".repeat(1000 - "content-length".len() - 3);
     let upstream =
         Upstream::answering(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len())).await;
     assert_eq!(answer_of(&upstream).await.unwrap().bytes(), 1000);
     let gate = upstream.gate(Limits::default());
-    let mut permitted = gate.permit(get(upstream.url("/"))).unwrap();
-    permitted.cap_response(999);
-    permitted.cap_response(5000);
-    let answer = gate.send(permitted, Instant::now() + Duration::from_secs(2)).await;
-    assert_eq!(answer, Err(OutboundError::TooLarge { limit: 999 }));
+    let meter = Arc::new(ByteMeter::new(1999));
+    for (left, expected) in [(1999, Ok(200)), (999, Err(OutboundError::BudgetExhausted))] {
+        let mut permitted = gate.permit(get(upstream.url("/"))).unwrap();
+        permitted.meter(Arc::clone(&meter));
+        let answer = gate.send(permitted, Instant::now() + Duration::from_secs(2)).await;
+        assert_eq!(answer.map(|answer| answer.status), expected, "with {left} bytes left");
+    }
 }
 
 #[tokio::test]
@@ -165,6 +168,22 @@ async fn too_many_or_too_large_headers_are_refused() {
     let error =
         answer_of(&Upstream::answering(format!("HTTP/1.1 200 OK\r\na: {large}\r\n\r\n")).await).await.unwrap_err();
     assert_eq!(error, OutboundError::TooLarge { limit: 65_536 });
+}
+
+#[tokio::test]
+async fn the_head_of_an_answer_is_bounded_before_it_is_parsed() {
+    let mut ends = Vec::new();
+    for bytes in [65_000, 66_000, 73_000, 150_000, 400_000] {
+        let line = "b".repeat(bytes);
+        ends.push(answer_of(&Upstream::answering(format!("HTTP/1.1 204 No Content\r\na: {line}\r\n\r\n")).await).await);
+    }
+    // The first is refused only because this gate takes answers of 1000 bytes.
+    assert_eq!(ends[0], Err(OutboundError::TooLarge { limit: 1000 }));
+    assert_eq!(ends[1..3], [const { Err(OutboundError::TooLarge { limit: 65_536 }) }; 2]);
+    for end in &ends[3..] {
+        let Err(OutboundError::Connection(message)) = end else { panic!("{end:?}") };
+        assert!(message.contains("more than the hub takes"), "{message}");
+    }
 }
 
 #[tokio::test]

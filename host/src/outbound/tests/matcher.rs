@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use proptest::prelude::*;
 
-use crate::outbound::{Allowlist, Target};
+use crate::outbound::{Allowlist, HostRule, Target};
 
 fn target(url: &str) -> Target {
     Target::parse(url).unwrap_or_else(|error| panic!("{url}: {error}")).0
@@ -57,6 +57,33 @@ fn a_rule_matches_scheme_port_and_whole_labels() {
 }
 
 #[test]
+fn a_rule_is_within_another_that_allows_as_much_or_more() {
+    for (narrow, wide, within) in [
+        ("a.example.com", "a.example.com", true),
+        ("A.Example.com.", "https://a.example.com:443", true),
+        ("a.example.com", "*.example.com", true),
+        ("a.b.example.com", "*.example.com", true),
+        ("*.b.example.com", "*.example.com", true),
+        ("*.example.com", "*.example.com", true),
+        ("http://127.0.0.1:80", "http://127.0.0.1", true),
+        ("example.com", "*.example.com", false),
+        ("evilexample.com", "*.example.com", false),
+        ("*.evilexample.com", "*.example.com", false),
+        ("*.example.com", "*.b.example.com", false),
+        ("*.example.com", "a.example.com", false),
+        ("*.a.example.com", "a.example.com", false),
+        ("http://a.example.com", "*.example.com", false),
+        ("http://a.example.com:443", "*.example.com", false),
+        ("a.example.com:8443", "*.example.com", false),
+        ("a.example.com", "*.example.com:8443", false),
+        ("http://127.0.0.1", "http://127.0.0.2", false),
+    ] {
+        let rule = |text: &str| text.parse::<HostRule>().unwrap();
+        assert_eq!(rule(narrow).is_within(&rule(wide)), within, "{narrow} in {wide}");
+    }
+}
+
+#[test]
 fn an_empty_allowlist_permits_nothing() {
     assert!(!Allowlist::default().permits(&target("https://example.com/")));
 }
@@ -82,11 +109,48 @@ proptest! {
         name in prop::collection::vec("[a-z]{1,3}", 1..6),
         related: bool,
     ) {
-        // Unrelated names hardly ever match by chance: half of them are made from the parent.
+        // No list knows the top-level name. Unrelated names hardly ever match by chance: half are made from the parent.
+        let parent = [parent, vec!["test".to_owned()]].concat();
+        let name = [name, vec!["test".to_owned()]].concat();
         let name = if related { [name, parent.clone()].concat() } else { name };
         let list = allowlist(&[&format!("*.{}", parent.join("."))]);
         let expected = name.len() > parent.len() && name.ends_with(&parent);
         prop_assert_eq!(list.permits(&target(&format!("https://{}/", name.join(".")))), expected);
+    }
+
+    #[test]
+    fn a_wildcard_never_matches_its_parent_or_what_only_ends_like_it(
+        parent in "[a-z0-9]{1,8}(\\.[a-z0-9]{1,8}){0,3}",
+        glued in "[a-z0-9]([a-z0-9]{0,4}-?[a-z0-9]{1,4})?",
+        below in "[a-z0-9]{1,8}",
+    ) {
+        let list = allowlist(&[&format!("*.{parent}.test")]);
+        let permits = |host: &str| list.permits(&target(&format!("https://{host}/")));
+        let inside = format!("{below}.{parent}.test");
+        prop_assert!(permits(&inside));
+        for host in [
+            format!("{parent}.test"),
+            format!("{glued}{parent}.test"),
+            format!("{below}.{glued}{parent}.test"),
+            format!("{below}.{parent}.test.evil{glued}"),
+            format!("{below}.{parent}.{glued}.test"),
+        ] {
+            // By chance a made-up label may continue the parent.
+            prop_assert!(!permits(&host) || host.ends_with(&format!(".{parent}.test")), "{}", host);
+        }
+    }
+
+    #[test]
+    fn what_a_rule_within_another_permits_the_other_permits_too(
+        narrow in "(http://)?(\\*\\.)?([ab]\\.){1,3}[ab]{1,2}(:8)?",
+        wide in "(http://)?(\\*\\.)?([ab]\\.){1,3}[ab]{1,2}(:8)?",
+        url in "https?://([ab]\\.){1,4}[ab]{1,2}(:8)?/",
+    ) {
+        let (Ok(narrow), Ok(wide)) = (narrow.parse::<HostRule>(), wide.parse::<HostRule>()) else { return Ok(()) };
+        let target = target(&url);
+        if narrow.is_within(&wide) && narrow.permits(&target) {
+            prop_assert!(wide.permits(&target));
+        }
     }
 
     #[test]

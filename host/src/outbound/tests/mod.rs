@@ -1,7 +1,10 @@
 mod addresses;
 mod exchange;
+mod lookups;
 mod matcher;
 mod names;
+mod own_address;
+mod pace;
 mod permit;
 mod rules;
 mod targets;

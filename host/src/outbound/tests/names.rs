@@ -80,6 +80,36 @@ async fn a_named_address_is_reached_and_resolved_once() {
 }
 
 #[tokio::test]
+async fn addresses_that_refuse_or_do_not_answer_are_passed_over() {
+    let upstream = Upstream::echoing().await;
+    let port = upstream.addr.port();
+    // With a backlog of one and nobody who accepts, the third connection and all later ones wait for ever.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind(format!("127.0.0.4:{port}").parse().unwrap()).unwrap();
+    let _silent = socket.listen(1).unwrap();
+    let mut waiting = Vec::new();
+    for _ in 0..2 {
+        waiting.push(tokio::net::TcpStream::connect(format!("127.0.0.4:{port}")).await.unwrap());
+    }
+    let refusing = "127.0.0.3";
+    let entries = [refusing, "127.0.0.4", "127.0.0.1"].map(|addr| format!("http://{addr}:{port}"));
+    let own = format!("http://a.example.com:{port}");
+    let entries: Vec<_> = entries.iter().chain([&own]).map(String::as_str).collect();
+    let start = Instant::now();
+    for addrs in [&[refusing, "127.0.0.1"][..], &[refusing, "127.0.0.4", "127.0.0.1"], &["127.0.0.4", "127.0.0.1"]] {
+        let gate = gate_with(&entries, FakeResolver::knowing("a.example.com", addrs));
+        assert_eq!(send(&gate, get(format!("{own}/"))).await.map(|answer| answer.status), Ok(200), "{addrs:?}");
+    }
+    let took = start.elapsed();
+    assert!((500..1500).contains(&took.as_millis()), "two addresses that hang, a quarter of a second each: {took:?}");
+
+    let gate = gate_with(&entries, FakeResolver::knowing("a.example.com", &[refusing]));
+    let error = send(&gate, get(format!("{own}/"))).await.unwrap_err();
+    let said = format!("no connection to {own} (connection refused)");
+    assert!(matches!(&error, OutboundError::Connection(text) if text.starts_with(&said)), "{error:?}");
+}
+
+#[tokio::test]
 async fn a_name_that_moves_inside_is_refused_from_then_on() {
     let upstream = Upstream::answering("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 2\r\n\r\nok").await;
     let port = upstream.addr.port();

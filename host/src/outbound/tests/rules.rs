@@ -1,6 +1,8 @@
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use proptest::prelude::*;
 
-use crate::outbound::{Allowlist, HostNameError, HostRule, RuleError};
+use crate::outbound::{Allowlist, HostName, HostNameError, HostRule, RuleError, Target};
 
 const GOOD: &[(&str, &str)] = &[
     ("api.example.com", "https://api.example.com"),
@@ -148,6 +150,61 @@ fn wildcards_over_a_single_label_are_too_broad() {
 }
 
 #[test]
+fn wildcards_over_what_strangers_share_are_too_broad() {
+    let shared = [
+        // Both sections of the list, wildcard rules (`*.ck`), and Unicode as it is written and as it is sent.
+        "*.co.uk",
+        "http://*.CO.UK.:8080",
+        "*.com.au",
+        "*.github.io",
+        "*.herokuapp.com",
+        "*.s3.amazonaws.com",
+        "*.supabase.co",
+        "*.anything.ck",
+        "*.nagoya.jp",
+        "*.公司.cn",
+        "*.xn--55qx5d.cn",
+        // Above one: everybody's buckets, everybody's virtual machines, every city of a prefecture.
+        "*.amazonaws.com",
+        "*.compute.amazonaws.com",
+        "*.core.windows.net",
+        "*.windows.net",
+        "*.kawasaki.jp",
+    ];
+    for entry in shared {
+        assert!(matches!(entry.parse::<HostRule>(), Err(RuleError::PublicSuffix(_))), "{entry}");
+    }
+    let error = "*.co.uk".parse::<HostRule>().unwrap_err().to_string();
+    assert!(error.starts_with("'*.co.uk' is too broad: strangers can have names below 'co.uk'"), "{error}");
+}
+
+#[test]
+fn wildcards_over_what_has_one_owner_are_not() {
+    for entry in [
+        "*.sentry.io",
+        "*.ingest.us.sentry.io",
+        "*.netdata.cloud",
+        "*.example.co.uk",
+        "*.me.github.io",
+        "*.bucket.s3.amazonaws.com",
+        "*.project.supabase.co",
+        // Exceptions of the list, and names that it does not know.
+        "*.www.ck",
+        "*.city.kawasaki.jp",
+        "*.corp.internal",
+        "*.example.test",
+        "*.svc.cluster.local",
+        "*.home.arpa.lan",
+        // No wildcard, no question.
+        "co.uk",
+        "github.io",
+        "amazonaws.com",
+    ] {
+        assert!(entry.parse::<HostRule>().is_ok(), "{entry}: {:?}", entry.parse::<HostRule>());
+    }
+}
+
+#[test]
 fn lengths_are_those_of_dns() {
     let label = "a".repeat(63);
     let longest = format!("{label}.{label}.{label}.{}", "a".repeat(61));
@@ -185,8 +242,42 @@ proptest! {
     }
 
     #[test]
+    fn every_good_entry_is_understood_and_says_the_same_when_it_is_shown(
+        scheme in prop::option::of(any::<bool>()),
+        wildcard: bool,
+        labels in prop::collection::vec("[a-z0-9]([a-z0-9]{0,4}-?[a-z0-9]{1,4})?", 1..6),
+        port in prop::option::of(1..=u16::MAX),
+    ) {
+        // No list knows this top-level name, and no number ends in it.
+        let name = format!("{}.test", labels.join("."));
+        let written = format!(
+            "{}{}{name}{}",
+            scheme.map_or("", |https| if https { "https://" } else { "http://" }),
+            if wildcard { "*." } else { "" },
+            port.map_or_else(String::new, |port| format!(":{port}")),
+        );
+        let rule: HostRule = written.parse().unwrap();
+        let shown = rule.to_string();
+        prop_assert_eq!(shown.parse::<HostRule>(), Ok(rule.clone()));
+        prop_assert_eq!(rule.wildcard().map(HostName::as_str), wildcard.then_some(name.as_str()));
+        // One place unless it is a wildcard, and that place is allowed.
+        prop_assert_eq!(rule.target().is_some(), !wildcard);
+        prop_assert!(rule.target().is_none_or(|target| rule.permits(&target) && target.to_string() == shown));
+    }
+
+    #[test]
+    fn an_entry_that_is_an_address_allows_that_address(v4: u32, v6: u128, port in 1..=u16::MAX) {
+        for entry in [format!("http://{}:{port}", Ipv4Addr::from(v4)), format!("http://[{}]:{port}", Ipv6Addr::from(v6))] {
+            if let Ok(rule) = entry.parse::<HostRule>() {
+                let (target, _) = Target::parse(&format!("{entry}/")).unwrap();
+                prop_assert!(rule.permits(&target) && rule.target() == Some(target), "{}", entry);
+            }
+        }
+    }
+
+    #[test]
     fn every_ipv4_address_has_one_spelling(bits: u32, spelling in 0..4_usize) {
-        let addr = std::net::Ipv4Addr::from(bits);
+        let addr = Ipv4Addr::from(bits);
         let [a, b, c, d] = addr.octets();
         let entry = match spelling {
             0 => bits.to_string(),

@@ -1,6 +1,8 @@
+use std::net::IpAddr;
+
 use proptest::prelude::*;
 
-use crate::outbound::{Target, TargetError};
+use crate::outbound::{Host, Target, TargetError};
 
 #[test]
 fn a_url_is_normalised_once() {
@@ -89,6 +91,23 @@ fn urls_without_a_clear_target_are_refused() {
 }
 
 proptest! {
+    #[test]
+    fn the_target_is_the_host_and_port_that_the_url_says(text in "(?i)https?://[\\PC\t\0]{0,24}[.:/@\\\\?#]?\\PC{0,16}") {
+        if let Ok((target, url)) = Target::parse(&text) {
+            let said = url::Url::parse(&text).unwrap();
+            let bare = |host: url::Host<&str>| host.to_string().trim_end_matches('.').to_owned();
+            let canonical = |host: &Host| match host {
+                Host::Name(name) => name.to_string(),
+                Host::Address(IpAddr::V4(addr)) => addr.to_string(),
+                Host::Address(IpAddr::V6(addr)) => format!("[{addr}]"),
+            };
+            prop_assert_eq!(bare(said.host().unwrap()), canonical(target.host()));
+            prop_assert_eq!(said.port_or_known_default().unwrap(), target.port().get());
+            prop_assert_eq!(bare(url.host().unwrap()), canonical(target.host()));
+            prop_assert!(said.username().is_empty() && said.password().is_none());
+        }
+    }
+
     #[test]
     fn parsing_never_panics(text in "\\PC*") {
         let _ = Target::parse(&text);

@@ -74,6 +74,7 @@ fn gate_to(upstream: &Upstream, name: &str, roots: &[String]) -> Gate {
         limits: Limits { max_response_bytes: 100_000, ..Limits::default() },
         resolver: Arc::new(FakeResolver::knowing(name, &["127.0.0.1"])),
         extra_roots: RootCertificate::from_pem(roots.concat().as_bytes()).unwrap_or_default(),
+        ..GateOptions::default()
     };
     Gate::new(Allowlist::from_entries(entries.iter().map(String::as_str)).unwrap(), options).unwrap()
 }

@@ -1,0 +1,100 @@
+//! One connection, from its first byte to its last: HTTP/1.1 or 2, within limits on heads, streams and time.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use axum::Router;
+use hyper::service::service_fn;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto::Builder,
+};
+use tokio::{
+    net::TcpStream,
+    time::{Instant, MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    exchange::exchange,
+    state::{Connection, Verdict},
+    watched::Watched,
+};
+
+/// The largest head of a request, in bytes, and what is buffered of a body at a time.
+const HEAD_MAX: usize = 32 * 1024;
+/// The most headers of a request.
+const HEADERS_MAX: usize = 100;
+/// Requests that one HTTP/2 connection may have open at once.
+const STREAMS_MAX: u32 = 64;
+/// Bytes of request bodies that HTTP/2 clients may send ahead of their being read, per connection and per request.
+const WINDOW: u32 = 256 * 1024;
+/// Bytes of an answer that HTTP/2 keeps ready for a client.
+const SEND_BUFFER: usize = 64 * 1024;
+/// Requests that a client has taken back before the hub saw them: more end the connection (CVE-2023-44487).
+const TAKEN_BACK_MAX: usize = 20;
+/// Streams that a client made the hub reset: more end the connection (CVE-2025-8671).
+const RESET_MAX: usize = 256;
+/// A silent HTTP/2 client is asked whether it is still there this often, and has as long to say so.
+const PING: Duration = Duration::from_secs(20);
+/// How often a connection's state is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long an idle connection may take to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// Serves a connection to its end. After `end`, what is open is answered, and no more.
+pub(super) async fn attend(stream: TcpStream, app: Router, connection: Arc<Connection>, end: CancellationToken) {
+    let builder = builder();
+    let io = TokioIo::new(Watched::new(stream, Arc::clone(&connection)));
+    let service = service_fn(|request| exchange(app.clone(), Arc::clone(&connection), request));
+    let mut served = pin!(builder.serve_connection(io, service));
+    let mut look = interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // Since when it has been asked to end.
+    let mut leaving: Option<Instant> = None;
+    loop {
+        tokio::select! {
+            result = &mut served => {
+                if let Err(error) = result {
+                    tracing::debug!(%error, "a connection broke");
+                }
+                return;
+            }
+            () = end.cancelled(), if leaving.is_none() => {
+                served.as_mut().graceful_shutdown();
+                leaving = Some(Instant::now());
+            }
+            now = look.tick() => match (connection.verdict(now), leaving) {
+                (Some(verdict @ (Verdict::SlowHead | Verdict::Stalled)), _) => {
+                    tracing::debug!(?verdict, "a connection is closed");
+                    return;
+                }
+                (Some(Verdict::Idle), None) => {
+                    served.as_mut().graceful_shutdown();
+                    leaving = Some(now);
+                }
+                (_, Some(since)) if !connection.is_open() && now.duration_since(since) >= GOODBYE => return,
+                _ => {}
+            },
+        }
+    }
+}
+
+fn builder() -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
+    // Times of heads and between requests are ours (`Connection::verdict`): hyper's one timer for both would close
+    // connections that proxies still count on.
+    builder.http1().max_headers(HEADERS_MAX).max_buf_size(HEAD_MAX).header_read_timeout(None);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEAD_MAX.try_into().unwrap_or(u32::MAX))
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
+        .max_pending_accept_reset_streams(TAKEN_BACK_MAX)
+        .max_local_error_reset_streams(RESET_MAX)
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING);
+    builder
+}

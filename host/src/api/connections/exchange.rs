@@ -1,0 +1,136 @@
+//! One request and its answer, until the client has taken all of it.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use axum::{
+    Router,
+    body::{Body, HttpBody},
+    http::{Request, Response, Version},
+};
+use bytes::Bytes;
+use hyper::body::{Frame, Incoming, SizeHint};
+use tokio::time::Instant;
+use tower::Service as _;
+
+use super::state::Connection;
+use crate::limits::Place;
+
+/// An answer goes out in pieces of this size at most: the next is asked for when the client has taken what came before, so
+/// that what waits for it stays small, and whether it takes anything can be seen.
+const PIECE: usize = 64 * 1024;
+
+/// A place among a caller's calls under way, as an answer carries it. Its connection does not give way meanwhile.
+#[derive(Clone)]
+pub(crate) struct UnderWay {
+    _marks: Arc<Marks>,
+}
+
+struct Marks {
+    _place: Place,
+    connection: Option<Arc<Connection>>,
+}
+
+impl UnderWay {
+    pub(crate) fn new(place: Place, connection: Option<Arc<Connection>>) -> Self {
+        if let Some(connection) = &connection {
+            connection.takes_place();
+        }
+        Self { _marks: Arc::new(Marks { _place: place, connection }) }
+    }
+}
+
+impl Drop for Marks {
+    fn drop(&mut self) {
+        if let Some(connection) = &self.connection {
+            connection.gives_place_back();
+        }
+    }
+}
+
+/// Answers a request that came in on this connection.
+pub(super) async fn exchange(
+    mut app: Router,
+    connection: Arc<Connection>,
+    request: Request<Incoming>,
+) -> Result<Response<Answer>, Infallible> {
+    let open = Open::new(&connection, request.version());
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(connection);
+    let mut response = app.call(request).await?;
+    let under_way = response.extensions_mut().remove::<UnderWay>();
+    open.waits_for_client(true);
+    Ok(response.map(|body| Answer { body, rest: Bytes::new(), open, _under_way: under_way }))
+}
+
+/// A request that has not got its whole answer.
+struct Open {
+    connection: Arc<Connection>,
+    request: u64,
+}
+
+impl Open {
+    fn new(connection: &Arc<Connection>, version: Version) -> Self {
+        let request = connection.begins(version == Version::HTTP_2);
+        Self { connection: Arc::clone(connection), request }
+    }
+
+    fn waits_for_client(&self, waits: bool) {
+        self.connection.answers(self.request, waits.then(Instant::now));
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.connection.ends(self.request, Instant::now());
+    }
+}
+
+/// An answer's body.
+pub(super) struct Answer {
+    body: Body,
+    /// What of the last piece has not been asked for yet.
+    rest: Bytes,
+    open: Open,
+    _under_way: Option<UnderWay>,
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        while self.rest.is_empty() {
+            let polled = Pin::new(&mut self.body).poll_frame(cx);
+            self.open.waits_for_client(polled.is_ready());
+            match ready!(polled) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.rest = data,
+                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                },
+                other => return Poll::Ready(other),
+            }
+        }
+        let size = self.rest.len().min(PIECE);
+        self.open.waits_for_client(true);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(size)))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rest.is_empty() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let (body, rest) = (self.body.size_hint(), self.rest.len() as u64);
+        let mut hint = SizeHint::new();
+        hint.set_lower(body.lower() + rest);
+        if let Some(upper) = body.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint
+    }
+}

@@ -1,0 +1,140 @@
+//! The connections that callers make: how many there may be, how long they may idle, and which gives way to which.
+//!
+//! At the cap a new connection is not refused: the one that has the least claim gives way. Connections that wait for a
+//! whole request, or whose requests were refused, go before those of authenticated callers; those with a call under way
+//! never do. So a flood pushes out itself, and a caller that sends its request at once is served in the middle of one.
+//! There is no limit per address: behind a proxy all callers have the same.
+
+mod attend;
+mod exchange;
+mod state;
+mod watched;
+
+use std::{io, sync::Arc, time::Duration};
+
+use axum::Router;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    time::Instant,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+pub(super) use exchange::UnderWay;
+pub(super) use state::Connection;
+
+use state::Connections;
+
+/// Connections that may be open at once, unless the command line says otherwise.
+pub const CONNECTIONS: u32 = 1024;
+/// File descriptors that are kept for everything else: the database, upstreams, components.
+const OTHER_FILES: u32 = 256;
+/// How long calls under way may take to end when the hub stops.
+const GRACE: Duration = Duration::from_secs(35);
+/// How long to wait after the system would not give a connection (no file descriptors left, for one).
+const AFTER_FAILURE: Duration = Duration::from_millis(100);
+/// How often the log tells that connections give way.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
+/// What a connection gets that cannot be taken, because all others have calls under way.
+const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+/// Serves until `end` is cancelled, then lets what is under way finish. Connections still open after the grace are closed.
+pub(super) async fn serve(listener: TcpListener, app: Router, most: u32, end: CancellationToken) {
+    let door = Door {
+        connections: Connections::new(affordable(most)),
+        app,
+        tasks: TaskTracker::new(),
+        end: end.clone(),
+        over: CancellationToken::new(),
+    };
+    let mut told: Option<Instant> = None;
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = end.cancelled() => break,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let crowded = door.open(stream);
+                if crowded && told.is_none_or(|at| at.elapsed() > TOLD_EVERY) {
+                    told = Some(Instant::now());
+                    tracing::warn!(
+                        "{} connections are open: those without a call under way give way",
+                        door.connections.most()
+                    );
+                }
+            }
+            Err(error) => after_failure(&error).await,
+        }
+    }
+    drop(listener);
+    door.close().await;
+}
+
+/// What every connection shares.
+struct Door {
+    connections: Connections,
+    app: Router,
+    tasks: TaskTracker,
+    /// No more requests.
+    end: CancellationToken,
+    /// No more patience.
+    over: CancellationToken,
+}
+
+impl Door {
+    /// Takes a connection in. True if another had to give way, or if it could not be taken.
+    fn open(&self, stream: TcpStream) -> bool {
+        // Without this, small answers in several writes wait for the peer's delayed acknowledgement, some 40 ms.
+        let _ = stream.set_nodelay(true);
+        let Some(admitted) = self.connections.admit() else {
+            let _ = stream.try_write(FULL);
+            return true;
+        };
+        let crowded = admitted.crowded;
+        let (app, end, over) = (self.app.clone(), self.end.clone(), self.over.clone());
+        self.tasks.spawn(async move {
+            let connection = Arc::clone(&admitted.connection);
+            tokio::select! {
+                () = attend::attend(stream, app, connection, end) => {}
+                () = admitted.connection.gives_way() => {}
+                () = over.cancelled() => {}
+            }
+        });
+        crowded
+    }
+
+    async fn close(self) {
+        self.tasks.close();
+        if tokio::time::timeout(GRACE, self.tasks.wait()).await.is_err() {
+            tracing::warn!("connections still open after {} s are closed", GRACE.as_secs());
+            self.over.cancel();
+            self.tasks.wait().await;
+        }
+    }
+}
+
+/// As many connections as there are file descriptors for, after asking the system for as many as it would give.
+fn affordable(most: u32) -> u32 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let files = if raised.is_ok() { limit.maximum } else { limit.current };
+    let files = files.and_then(|files| u32::try_from(files).ok()).unwrap_or(u32::MAX);
+    let affordable = files.saturating_sub(OTHER_FILES).max(1);
+    if affordable < most {
+        tracing::warn!(
+            "at most {affordable} connections instead of {most}: the system allows {files} open files, raise it (ulimit -n)"
+        );
+    }
+    most.min(affordable)
+}
+
+/// A connection that broke off before it was accepted is nobody's fault; anything else is worth a line and a pause.
+async fn after_failure(error: &io::Error) {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset) {
+        tracing::error!(%error, "a connection could not be accepted");
+        tokio::time::sleep(AFTER_FAILURE).await;
+    }
+}

@@ -1,0 +1,254 @@
+//! JSON from callers and providers, held against limits in one pass before anything is built of it.
+//!
+//! The pass is made with the parser that builds the tree afterwards, so that the two cannot disagree. REST bodies and MCP
+//! messages, over HTTP and stdio alike, come through here.
+
+use std::{collections::HashSet, fmt};
+
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+
+use super::{Input, InputFault};
+
+/// How deep arrays and objects may be nested.
+pub const DEPTH_MAX: usize = 64;
+/// How many values a document may hold: a tree of so many takes some 20 MB, whatever its text takes.
+pub const VALUES_MAX: usize = 200_000;
+/// The longest key, in bytes.
+pub const KEY_MAX: usize = 1024;
+/// The longest string, in bytes. A string costs no more memory than its text does, and a file travels in one, as base64:
+/// so this is near the largest body (6 MB of file), and a tool that wants less says `maxLength` in its schema.
+pub const STRING_MAX: usize = 8 * 1024 * 1024;
+/// With its feature `raw_value`, which others in the build ask for, serde_json takes a string under such a key for JSON and
+/// parses it: a document within the document that no limit would see.
+const PARSERS_OWN: &str = "$serde_json::private::";
+
+/// Parses a document that is within the limits.
+///
+/// # Errors
+/// [`InputFault::Malformed`] when it is not JSON (RFC 8259), not UTF-8, or has a key twice in an object;
+/// [`InputFault::TooComplex`] when it is beyond a limit.
+pub fn parse(document: &[u8]) -> Input {
+    check(document)?;
+    serde_json::from_slice(document).map_err(|error| InputFault::Malformed(error.to_string()))
+}
+
+/// Parses a provider's output, whose strings and keys are bounded by its own size.
+///
+/// # Errors
+/// Those of [`parse`].
+pub fn parse_output(document: &[u8]) -> Input {
+    check_within(document, Longest { string: usize::MAX, key: usize::MAX })?;
+    serde_json::from_slice(document).map_err(|error| InputFault::Malformed(error.to_string()))
+}
+
+/// Checks a document that somebody else will parse.
+///
+/// # Errors
+/// Those of [`parse`].
+pub fn check(document: &[u8]) -> Result<(), InputFault> {
+    check_within(document, Longest { string: STRING_MAX, key: KEY_MAX })
+}
+
+fn check_within(document: &[u8], longest: Longest) -> Result<(), InputFault> {
+    let mut seen = Seen { values: 0, longest, beyond: None };
+    let mut deserializer = serde_json::Deserializer::from_slice(document);
+    let walked = Walk { seen: &mut seen, depth: 0 }.deserialize(&mut deserializer).and_then(|()| deserializer.end());
+    match (walked, seen.beyond) {
+        (Ok(()), _) => Ok(()),
+        (Err(_), Some(limit)) => Err(InputFault::TooComplex(limit)),
+        (Err(error), None) => Err(InputFault::Malformed(error.to_string())),
+    }
+}
+
+/// The longest string and key, in bytes.
+struct Longest {
+    string: usize,
+    key: usize,
+}
+
+/// What the walk has come by.
+struct Seen {
+    values: usize,
+    longest: Longest,
+    /// The limit that ended the walk, if one did.
+    beyond: Option<String>,
+}
+
+impl Seen {
+    fn limit<E: serde::de::Error>(&mut self, limit: impl Into<String>) -> E {
+        self.beyond = Some(limit.into());
+        E::custom("beyond a limit")
+    }
+}
+
+/// A walk through one value.
+struct Walk<'a> {
+    seen: &'a mut Seen,
+    /// How many arrays and objects this value is in.
+    depth: usize,
+}
+
+impl Walk<'_> {
+    /// The walk through a value within this one.
+    fn within(&mut self) -> Walk<'_> {
+        Walk { seen: self.seen, depth: self.depth + 1 }
+    }
+
+    fn enter<E: serde::de::Error>(&mut self) -> Result<(), E> {
+        if self.depth < DEPTH_MAX {
+            Ok(())
+        } else {
+            Err(self.seen.limit(format!("it is nested deeper than {DEPTH_MAX} levels")))
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Walk<'_> {
+    type Value = ();
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        self.seen.values += 1;
+        if self.seen.values > VALUES_MAX {
+            return Err(self.seen.limit(format!("it holds more than {VALUES_MAX} values")));
+        }
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Walk<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
+        if text.len() <= self.seen.longest.string {
+            Ok(())
+        } else {
+            Err(self.seen.limit(format!("it holds a string of more than {STRING_MAX} bytes")))
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut values: A) -> Result<(), A::Error> {
+        self.enter()?;
+        while values.next_element_seed(self.within())?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
+        self.enter()?;
+        let mut keys = HashSet::new();
+        while let Some(key) = members.next_key::<String>()? {
+            if key.len() > self.seen.longest.key {
+                return Err(self.seen.limit(format!("it has a key of more than {KEY_MAX} bytes")));
+            }
+            if key.starts_with(PARSERS_OWN) {
+                return Err(self.seen.limit(format!("it has a key that begins with `{PARSERS_OWN}`")));
+            }
+            // RFC 8259 §4: what a parser makes of it is its own affair; the hub's and the provider's might differ.
+            if !keys.insert(key) {
+                return Err(A::Error::custom("an object has the same key twice"));
+            }
+            members.next_value_seed(self.within())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn nested(depth: usize) -> String {
+        format!("{}{}", "[".repeat(depth), "]".repeat(depth))
+    }
+
+    fn is_too_complex(document: &str, what: &str) {
+        match check(document.as_bytes()) {
+            Err(InputFault::TooComplex(limit)) => assert!(limit.contains(what), "{limit}"),
+            other => panic!("{document:.80}: {other:?}"),
+        }
+    }
+
+    fn is_malformed(document: &[u8]) {
+        let checked = check(document);
+        assert!(matches!(checked, Err(InputFault::Malformed(_))), "{document:?}: {checked:?}");
+    }
+
+    #[test]
+    fn what_is_within_the_limits_is_parsed() {
+        for document in ["null", " {} ", r#"{"a":[1,-2.5e3,"ä\u00e4\ud83d\ude00",true,null,{"a":{"a":[]}}]}"#] {
+            assert_eq!(parse(document.as_bytes()), Ok(serde_json::from_str(document).expect("JSON")));
+        }
+        assert!(check(nested(DEPTH_MAX).as_bytes()).is_ok());
+        assert!(check(format!("[{}1]", "1,".repeat(VALUES_MAX - 2)).as_bytes()).is_ok());
+        assert!(check(format!("\"{}\"", "x".repeat(STRING_MAX)).as_bytes()).is_ok());
+        assert!(check(format!("{{\"{}\":1}}", "x".repeat(KEY_MAX)).as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn each_limit_is_told() {
+        is_too_complex(&nested(DEPTH_MAX + 1), "64 levels");
+        is_too_complex(&"[".repeat(5_000_000), "64 levels");
+        is_too_complex(&"{\"a\":".repeat(1000), "64 levels");
+        is_too_complex(&format!("[{}1]", "1,".repeat(VALUES_MAX)), "200000 values");
+        is_too_complex(&format!("\"{}\"", "x".repeat(STRING_MAX + 1)), "a string");
+        is_too_complex(&format!("{{\"{}\":1}}", "x".repeat(KEY_MAX + 1)), "a key");
+    }
+
+    #[test]
+    fn what_is_no_json_or_has_two_meanings_is_malformed() {
+        for document in [
+            "",
+            "{",
+            "nul",
+            "'a'",
+            "[1,]",
+            "{} {}",
+            "1e400",
+            "-",
+            "01",
+            "NaN",
+            "{\"a\":1,\"a\":2}",
+            "\"\\ud800\"",
+            "\"a\nb\"",
+        ] {
+            is_malformed(document.as_bytes());
+        }
+        is_malformed(b"\"\xff\"");
+        is_malformed(b"{\"a\":\"\xc3\"}");
+        is_malformed(br#"{"x":{"name":1,"\u006eame":2}}"#);
+        is_malformed(b"\xef\xbb\xbf{}");
+    }
+
+    #[test]
+    fn no_document_hides_in_a_string() {
+        let hidden = format!(r#"{{"{PARSERS_OWN}RawValue":"[[1]]"}}"#);
+        let tree: Value = serde_json::from_str(&hidden).expect("JSON");
+        assert!(tree.is_array(), "this is why: {tree}");
+        is_too_complex(&hidden, "a key that begins");
+        is_too_complex(r#"{"\u0024serde_json::private::Number":"1"}"#, "a key that begins");
+    }
+}

@@ -1,0 +1,181 @@
+//! MCP over lines: one message each, of bounded length, held against the same limits as a body over HTTP. What is no message
+//! is answered and recorded; rmcp's own transport would drop it in silence.
+
+use std::{io, sync::Arc};
+
+use rmcp::{
+    RoleServer,
+    service::{RxJsonRpcMessage, TxJsonRpcMessage},
+    transport::Transport,
+};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader},
+    sync::{Mutex, Semaphore},
+};
+use zeroize::Zeroizing;
+
+use super::message::{self, Fault};
+use crate::{
+    api::BODY_MAX,
+    call::{CallError, CorrelationId, Hub, InputFault, Surface},
+};
+
+/// Refusals that may be under way at once; until one ends, nothing more is read.
+const REFUSALS: u32 = 16;
+
+/// A transport over a pair of streams.
+pub(super) struct Lines<R, W> {
+    reader: BufReader<R>,
+    /// The line so far. It is kept here because rmcp drops the future that reads it whenever it has something to send.
+    line: Vec<u8>,
+    /// The rest of a line that was too long is thrown away.
+    skipping: bool,
+    writer: Writer<W>,
+    client: Arc<Client>,
+    refusals: Arc<Semaphore>,
+}
+
+/// Whose lines these are.
+pub(super) struct Client {
+    pub(super) hub: Arc<Hub>,
+    pub(super) token: Arc<Zeroizing<String>>,
+}
+
+/// Lines must not be mixed. `None` once closed.
+type Writer<W> = Arc<Mutex<Option<W>>>;
+
+impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Lines<R, W> {
+    pub(super) fn new(reader: R, writer: W, client: Client) -> Self {
+        Self {
+            reader: BufReader::new(reader),
+            line: Vec::new(),
+            skipping: false,
+            writer: Arc::new(Mutex::new(Some(writer))),
+            client: Arc::new(client),
+            refusals: Arc::new(Semaphore::new(REFUSALS as usize)),
+        }
+    }
+
+    /// Reads to the end of a line: `Ok(true)` when there is one, `Ok(false)` at the end of input. Cancelling loses nothing.
+    async fn read_line(&mut self) -> Result<bool, Fault> {
+        loop {
+            // A client whose pipe breaks has gone, like one that closes it.
+            let available = self.reader.fill_buf().await.unwrap_or_default();
+            if available.is_empty() {
+                return Ok(false);
+            }
+            let end = available.iter().position(|byte| *byte == b'\n');
+            let part = &available[..end.unwrap_or(available.len())];
+            let too_long = self.line.len() + part.len() > BODY_MAX;
+            if !self.skipping && !too_long {
+                self.line.extend_from_slice(part);
+            }
+            let consumed = end.map_or(available.len(), |end| end + 1);
+            self.reader.consume(consumed);
+            let was_skipping = self.skipping;
+            self.skipping = end.is_none() && (was_skipping || too_long);
+            if too_long && !was_skipping {
+                self.line = Vec::new();
+                return Err(Fault::of(InputFault::TooLarge(BODY_MAX)));
+            }
+            if end.is_some() && !was_skipping {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Answers a fault in a task of its own, so that it is neither lost nor doubled when reading is broken off.
+    fn refuse(&self, fault: Fault, permit: tokio::sync::OwnedSemaphorePermit) {
+        let (client, writer) = (Arc::clone(&self.client), Arc::clone(&self.writer));
+        tokio::spawn(async move {
+            let refused = client.refuse(fault.error).await;
+            let sent = send(&writer, &message::error(fault.code, &refused)).await;
+            if let Err(error) = sent {
+                tracing::debug!(%error, "a refusal found nobody to read it");
+            }
+            drop(permit);
+        });
+    }
+}
+
+impl Client {
+    /// Records that a message was refused, with its caller if the token still names one.
+    async fn refuse(&self, error: CallError) -> CallError {
+        let correlation_id = CorrelationId::accept(None);
+        match self.hub.authenticate(Ok(self.token.as_str()), Surface::Stdio, &correlation_id).await {
+            Ok(caller) => {
+                self.hub.refuse(error, message::OPERATION, Some(&caller), Surface::Stdio, &correlation_id).await
+            }
+            Err(unauthenticated) => unauthenticated,
+        }
+    }
+}
+
+async fn send<W: AsyncWrite + Unpin>(writer: &Writer<W>, message: &impl serde::Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(message)?;
+    line.push(b'\n');
+    let mut writer = writer.lock().await;
+    let writer = writer.as_mut().ok_or(io::ErrorKind::NotConnected)?;
+    writer.write_all(&line).await?;
+    writer.flush().await
+}
+
+impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Transport<RoleServer> for Lines<R, W> {
+    type Error = io::Error;
+
+    fn send(
+        &mut self,
+        item: TxJsonRpcMessage<RoleServer>,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+        let writer = Arc::clone(&self.writer);
+        async move { send(&writer, &item).await }
+    }
+
+    async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
+        loop {
+            let permit = Arc::clone(&self.refusals).acquire_owned().await.ok()?;
+            let fault = match self.read_line().await {
+                Ok(false) => {
+                    drop(permit);
+                    // What was refused is answered before the end.
+                    let _ = self.refusals.acquire_many(REFUSALS).await;
+                    return None;
+                }
+                Ok(true) => {
+                    let line = std::mem::take(&mut self.line);
+                    match parsed(&line) {
+                        Ok(Some(message)) => return Some(message),
+                        Ok(None) => continue,
+                        Err(fault) => fault,
+                    }
+                }
+                Err(fault) => fault,
+            };
+            self.refuse(fault, permit);
+        }
+    }
+
+    async fn close(&mut self) -> Result<(), Self::Error> {
+        self.writer.lock().await.take();
+        Ok(())
+    }
+}
+
+/// The message of a line; `None` for an empty one, and for a notification that means nothing here: those have no answer.
+fn parsed(line: &[u8]) -> Result<Option<RxJsonRpcMessage<RoleServer>>, Fault> {
+    if line.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    message::check(line)?;
+    match serde_json::from_slice(line) {
+        Ok(message) => Ok(Some(message)),
+        Err(_) if is_notification(line) => Ok(None),
+        Err(error) => Err(message::invalid(&error.to_string())),
+    }
+}
+
+fn is_notification(line: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(line)
+        .is_ok_and(|message| message["method"].is_string() && message.get("id").is_none())
+}

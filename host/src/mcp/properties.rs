@@ -1,0 +1,106 @@
+//! What has to hold of any message and any input. The fuzz target `json_rpc` looks for counterexamples; so do the tests
+//! below, which also try again what was ever found.
+
+use rmcp::model::ClientJsonRpcMessage;
+use serde_json::Value;
+
+use super::message;
+use crate::call::json::{self, DEPTH_MAX, KEY_MAX, STRING_MAX, VALUES_MAX};
+
+/// Reading what a caller sends: a document is held against the limits, taken for a message or not, and then parsed by
+/// whoever it is for.
+///
+/// # Panics
+/// When a document passes that is beyond a limit, that the parser refuses or reads otherwise, or that is no message; or when
+/// the parser of messages breaks on one that passed.
+pub fn reading(document: &[u8]) {
+    let parsed = serde_json::from_slice::<Value>(document);
+    let passes = json::check(document).is_ok();
+    let input = json::parse(document);
+    assert!(input.is_ok() == passes, "checked and parsed in two ways: {input:?}");
+    let Ok(value) = parsed else {
+        assert!(!passes, "it is not JSON");
+        return;
+    };
+    let mut count = 0;
+    let within = is_within(&value, 0, &mut count);
+    assert!(!passes || within, "it is beyond a limit");
+    assert!(!passes || input.is_ok_and(|input| input == value), "another document was read");
+
+    let is_message = message::check(document).is_ok();
+    assert!(!is_message || passes, "a message that is beyond a limit");
+    if is_message {
+        let member = |name: &str| value.get(name).is_some_and(|member| !member.is_null());
+        assert!(value["method"].is_string() || member("result") || member("error"), "no message: {value}");
+        let _ = serde_json::from_slice::<ClientJsonRpcMessage>(document);
+    }
+    // What the hub writes of it, for the guest and for the row, is read again.
+    if passes {
+        assert!(json::check(value.to_string().as_bytes()).is_ok(), "it cannot be read again");
+    }
+}
+
+fn is_within(value: &Value, depth: usize, count: &mut usize) -> bool {
+    *count += 1;
+    let inner = depth < DEPTH_MAX;
+    *count <= VALUES_MAX
+        && match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => true,
+            Value::String(text) => text.len() <= STRING_MAX,
+            Value::Array(items) => inner && items.iter().all(|item| is_within(item, depth + 1, count)),
+            Value::Object(members) => {
+                inner && members.iter().all(|(key, value)| key.len() <= KEY_MAX && is_within(value, depth + 1, count))
+            }
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::properties::replay;
+
+    #[test]
+    fn nothing_that_fuzzing_kept_breaks_it() {
+        replay("json_rpc", reading);
+    }
+
+    fn document() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            "\\PC{0,8}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(80, 100, 3, |inner| {
+            let key = "method|id|result|error|params|jsonrpc|\\PC{0,4}";
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+                prop::collection::vec((key, inner), 0..4)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_document_is_read_in_one_way(document in document(), cut in 0..64_usize) {
+            let text = document.to_string();
+            reading(text.as_bytes());
+            reading(&text.as_bytes()[..text.len().saturating_sub(cut)]);
+        }
+
+        #[test]
+        fn so_is_every_other_text(text in r#"([\[\]{}:,"0-9eE.+-]|"(method|id|a|a)":|\\u[d0]8[0-9a-f]{2}|null|true|[ a-zé]){0,60}"#) {
+            reading(text.as_bytes());
+        }
+
+        #[test]
+        fn depth_is_counted_as_it_is(depth in 0..140_usize, member: bool) {
+            let (open, close) = if member { ("{\"a\":", "}") } else { ("[", "]") };
+            reading(format!("{}1{}", open.repeat(depth), close.repeat(depth)).as_bytes());
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! One JSON Schema of a provider's: what it may be, and whether a value matches it, within bounds on both.
+
+mod metered;
+
+use std::sync::Arc;
+
+use jsonschema::{Draft, PatternOptions, ValidationError, Validator, error::ValidationErrorKind};
+use serde_json::{Map, Value, json};
+
+use self::metered::{Followed, Looked, Metered, within};
+use crate::call::{Violation, json as document};
+
+/// The longest schema, in bytes of JSON.
+const SCHEMA_MAX: usize = 256 * 1024;
+/// The most patterns in a schema.
+const PATTERNS_MAX: usize = 64;
+/// What a pattern may weigh once it is compiled, and what matching it may keep beside that, in bytes.
+const PATTERN_BYTES: usize = 256 * 1024;
+/// Looks at a value that a validation may take on an async worker: a few milliseconds.
+const QUICK: u64 = 50_000;
+/// Looks that a validation may take at all: about a second.
+pub const STEPS_MAX: u64 = 10_000_000;
+/// Looks that listing what is wrong may take.
+const LISTING: u64 = 500_000;
+/// The keywords that lead to another schema.
+const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
+/// The keyword of the hub's own that counts how often a reference is followed.
+const FOLLOWED: &str = "x-bulkhead-followed";
+/// The most violations that are listed.
+const VIOLATIONS_MAX: usize = 20;
+
+/// Whether a value matches took too long to find out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("holding it against the schema takes more than {STEPS_MAX} steps: make it smaller, or the schema simpler")]
+pub struct TooManySteps;
+
+/// A JSON Schema (2020-12) of an object.
+#[derive(Debug)]
+pub struct Schema {
+    document: Value,
+    validator: Validator<Metered>,
+}
+
+impl Schema {
+    /// Reads a schema. Blocking: some milliseconds for a large one.
+    ///
+    /// # Errors
+    /// When it is not one, or more than the hub takes: the text says what to change.
+    pub fn read(text: &str) -> Result<Arc<Self>, String> {
+        if text.len() > SCHEMA_MAX {
+            return Err(format!("longer than {SCHEMA_MAX} bytes"));
+        }
+        let document = document::parse(text.as_bytes()).map_err(|fault| fault.to_string())?;
+        if document.get("type").and_then(Value::as_str) != Some("object") {
+            return Err("its `type` must be `object`".to_owned());
+        }
+        let patterns = patterns(&document);
+        if patterns > PATTERNS_MAX {
+            return Err(format!("it has {patterns} patterns: use {PATTERNS_MAX} at most"));
+        }
+        // Linear in what they match: no look-around, no back-references.
+        let pattern_options = PatternOptions::regex().size_limit(PATTERN_BYTES).dfa_size_limit(PATTERN_BYTES);
+        // `offline`: a `$ref` to the network is an error here, never a fetch.
+        let validator = jsonschema::options_for::<Metered>()
+            .with_draft(Draft::Draft202012)
+            .with_pattern_options(pattern_options)
+            .offline()
+            .with_keyword(FOLLOWED, |_, _, _| Ok(Box::new(Followed)))
+            .build(&with_counted_references(&document)?)
+            .map_err(|error| error.to_string())?;
+        Ok(Arc::new(Self { document, validator }))
+    }
+
+    /// The schema itself.
+    #[must_use]
+    pub fn document(&self) -> &Value {
+        &self.document
+    }
+
+    /// What is wrong with a value; empty if nothing is. What takes long is done off the async workers.
+    ///
+    /// # Errors
+    /// When it takes too long.
+    pub async fn violations(self: &Arc<Self>, value: &Value) -> Result<Vec<Violation>, TooManySteps> {
+        if let Ok(violations) = self.violations_within(value, QUICK) {
+            return Ok(violations);
+        }
+        let (schema, value) = (Arc::clone(self), value.clone());
+        let thread = tokio::task::spawn_blocking(move || schema.violations_within(&value, STEPS_MAX));
+        thread.await.unwrap_or_else(|broken| std::panic::resume_unwind(broken.into_panic()))
+    }
+
+    fn violations_within(&self, value: &Value, steps: u64) -> Result<Vec<Violation>, TooManySteps> {
+        let is_valid = within(steps, || self.validator.is_valid(Looked(value))).map_err(|_| TooManySteps)?;
+        if is_valid {
+            return Ok(Vec::new());
+        }
+        let listed = within(steps.min(LISTING), || {
+            let errors = self.validator.iter_errors(Looked(value)).take(VIOLATIONS_MAX);
+            errors.flat_map(|error| violations_of(&error)).take(VIOLATIONS_MAX).collect()
+        });
+        let too_long = || {
+            let message = "it does not match, in more ways than can be listed".to_owned();
+            vec![Violation { pointer: String::new(), message }]
+        };
+        match listed {
+            Err(_) if steps < LISTING => Err(TooManySteps),
+            listed => Ok(listed.unwrap_or_else(|_| too_long())),
+        }
+    }
+}
+
+/// The schema with each reference as the second of two that must match, after one that counts. What is a value in a schema
+/// stays as it is, and may hold no reference: another could lead there, and it would not be counted.
+fn with_counted_references(schema: &Value) -> Result<Value, String> {
+    let members = match schema {
+        Value::Array(items) => return items.iter().map(with_counted_references).collect(),
+        Value::Object(members) => members,
+        plain => return Ok(plain.clone()),
+    };
+    let (mut counted, mut all) = (Map::new(), Vec::new());
+    for (key, value) in members {
+        let is_value = matches!(key.as_str(), "enum" | "const" | "default" | "examples");
+        if is_value && holds_reference(value) {
+            return Err(format!("a value in `{key}` holds a reference"));
+        }
+        if is_reference(key, value) {
+            all.push(json!({ FOLLOWED: true }));
+            all.push(json!({ key: value }));
+        } else {
+            counted.insert(key.clone(), if is_value { value.clone() } else { with_counted_references(value)? });
+        }
+    }
+    if !all.is_empty() {
+        match counted.entry("allOf").or_insert_with(|| json!([])) {
+            Value::Array(others) => others.splice(0..0, all).for_each(drop),
+            _ => return Err("its `allOf` is no list".to_owned()),
+        }
+    }
+    Ok(Value::Object(counted))
+}
+
+fn is_reference(key: &str, value: &Value) -> bool {
+    REFERENCES.contains(&key) && value.is_string()
+}
+
+fn holds_reference(value: &Value) -> bool {
+    match value {
+        Value::Array(items) => items.iter().any(holds_reference),
+        Value::Object(members) => members.iter().any(|(key, value)| is_reference(key, value) || holds_reference(value)),
+        _ => false,
+    }
+}
+
+/// How many patterns there are, wherever they stand.
+fn patterns(schema: &Value) -> usize {
+    match schema {
+        Value::Array(items) => items.iter().map(patterns).sum(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(key, value)| match (key.as_str(), value) {
+                ("pattern", Value::String(_)) => 1,
+                ("patternProperties", Value::Object(by_pattern)) => by_pattern.len() + patterns(value),
+                _ => patterns(value),
+            })
+            .sum(),
+        _ => 0,
+    }
+}
+
+/// What is wrong, at the field that is to be mended: one that is missing or not expected is pointed at itself, not at the
+/// object around it. Values are masked, because an error must not repeat what may be confidential.
+fn violations_of(error: &ValidationError<'_>) -> Vec<Violation> {
+    let at = error.instance_path().to_string();
+    let field = |name: &str, message: &str| Violation {
+        pointer: format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")),
+        message: message.to_owned(),
+    };
+    match error.kind() {
+        ValidationErrorKind::Required { property } => {
+            vec![field(property.as_str().unwrap_or_default(), "this property is required")]
+        }
+        ValidationErrorKind::AdditionalProperties { unexpected }
+        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+            unexpected.iter().map(|name| field(&shortened(name), "there is no such property")).collect()
+        }
+        _ => vec![Violation { pointer: at, message: error.masked_with("the value").to_string() }],
+    }
+}
+
+fn shortened(name: &str) -> String {
+    name.chars().take(100).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! The one way from a guest to the network. Both doors, the contract's `outbound-http` and `wasi:http`, end here.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    budget::{Breach, Budget},
+    guest::GateSet,
+};
+use crate::outbound::{OutboundError, OutboundRequest, OutboundResponse};
+
+/// A call's gates, what is left of its budget, and when requests end.
+#[derive(Debug, Clone)]
+pub(super) struct WayOut {
+    pub(super) gates: Arc<GateSet>,
+    pub(super) budget: Arc<Budget>,
+    pub(super) deadline: Instant,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// The gate refused or the exchange failed: the guest is told.
+    Refused(OutboundError),
+    /// The call has used up its budget and ends.
+    Breached(Breach),
+}
+
+impl From<Breach> for Stopped {
+    fn from(breach: Breach) -> Self {
+        Self::Breached(breach)
+    }
+}
+
+impl From<OutboundError> for Stopped {
+    fn from(error: OutboundError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl WayOut {
+    /// One request, whose count and body each door has already taken from the budget: decide, wait if asked to, put secrets
+    /// in, send, take secrets out.
+    pub(super) async fn send(&self, request: OutboundRequest, delay: Duration) -> Result<OutboundResponse, Stopped> {
+        let mut permitted = self.gates.outbound.permit(request)?;
+        let body_bytes = permitted.body().map_or(0, <[u8]>::len) as u64;
+        self.budget.request_bytes(permitted.request_bytes() - body_bytes)?;
+        permitted.meter(self.budget.response_bytes());
+        if !delay.is_zero() {
+            if Instant::now() + delay >= self.deadline {
+                return Err(OutboundError::Timeout.into());
+            }
+            tokio::time::sleep(delay).await;
+        }
+        self.gates.secrets.fill(&mut permitted)?;
+        let mut called = permitted.target().authority();
+        // A provider that may read a value may also ask for a host of that name.
+        self.gates.secrets.scrub(&mut called);
+        self.gates.traces.called(called);
+        match self.gates.outbound.send(permitted, self.deadline).await {
+            Ok(mut response) => {
+                self.gates.secrets.scrub_response(&mut response);
+                Ok(response)
+            }
+            Err(OutboundError::BudgetExhausted) => Err(self.budget.response_bytes_reached().into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,101 @@
+;; Floods and nonsense at the gates.
+(func $log.flood (type $tool)
+  (loop $more (call $log (i32.const 1) (i32.const 64) (i32.const 2)) (br $more)) unreachable)
+(func $log.not-utf8 (type $tool) (call $log (i32.const 1) (i32.const 512) (i32.const 3)) (call $done))
+(data (i32.const 512) "a\ffb")
+;; 20 MiB in one line.
+(func $log.long (type $tool)
+  (call $log (i32.const 1) (call $filled (i32.const 0x78) (i32.const 0x1400000)) (i32.const 0x1400000)) (call $done))
+(data (i32.const 520) "\1b[31mred\0d\0a2026 INFO forged")
+(func $log.forged (type $tool) (call $log (i32.const 1) (i32.const 520) (i32.const 26)) (call $done))
+
+(data (i32.const 552) "org.example")
+(func $emit.flood (type $tool)
+  (loop $more
+    (call $emit (i32.const 552) (i32.const 11) (i32.const 64) (i32.const 2) (i32.const 0)) (br $more)) unreachable)
+;; A type with a line break, which is refused each time.
+(func $emit.flood-of-refused (type $tool)
+  (loop $more
+    (global.set $next (i32.const 0x20000))
+    (call $emit (i32.const 520) (i32.const 9) (i32.const 64) (i32.const 2) (i32.const 0)) (br $more)) unreachable)
+;; Data that is not JSON, 10 MiB of it.
+(func $emit.long (type $tool)
+  (call $emit (i32.const 552) (i32.const 11) (call $filled (i32.const 0x5b) (i32.const 0xa00000)) (i32.const 0xa00000)
+    (i32.const 0))
+  ;; The gate must have refused it.
+  (if (i32.ne (i32.load8_u (i32.const 0)) (i32.const 1)) (then unreachable))
+  (call $done))
+(func $emit.not-utf8 (type $tool)
+  (call $emit (i32.const 552) (i32.const 11) (i32.const 512) (i32.const 3) (i32.const 0)) unreachable)
+
+(data (i32.const 576) "https://example.com/")
+(func $get (param $headers i32) (param $headers_len i32) (param $body i32) (param $body_len i32)
+  (call $send (i32.const 0) (i32.const 576) (i32.const 20) (local.get $headers) (local.get $headers_len)
+    (i32.ne (local.get $body) (i32.const 0)) (local.get $body) (local.get $body_len)
+    (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))
+;; To a host that is refused, over and over.
+(func $send.flood (type $tool)
+  (loop $more (call $get (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)) (br $more)) unreachable)
+(func $send.long-url (type $tool)
+  (call $send (i32.const 0) (call $filled (i32.const 0x78) (i32.const 0x500000)) (i32.const 0x500000)
+    (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+    (i32.const 0) (i32.const 0)) (call $done))
+;; Headers without names, a million and a half of them.
+(func $send.many-headers (type $tool)
+  (call $get (call $alloc (i32.const 0x1800000)) (i32.const 0x180000) (i32.const 0) (i32.const 0)) (call $done))
+(func $send.long-header (type $tool)
+  (local $at i32)
+  (local.set $at (call $alloc (i32.const 16)))
+  (i32.store (local.get $at) (i32.const 552)) (i32.store offset=4 (local.get $at) (i32.const 3))
+  (i32.store offset=8 (local.get $at) (call $filled (i32.const 0x78) (i32.const 0x1000000)))
+  (i32.store offset=12 (local.get $at) (i32.const 0x1000000))
+  (call $get (local.get $at) (i32.const 1) (i32.const 0) (i32.const 0)) (call $done))
+;; A name with a line break, then a value with one.
+(func $send.forged-header (type $tool)
+  (local $at i32)
+  (local.set $at (call $alloc (i32.const 16)))
+  (i32.store (local.get $at) (i32.const 520)) (i32.store offset=4 (local.get $at) (i32.const 12))
+  (i32.store offset=8 (local.get $at) (i32.const 64)) (i32.store offset=12 (local.get $at) (i32.const 2))
+  (call $get (local.get $at) (i32.const 1) (i32.const 0) (i32.const 0))
+  (i32.store (local.get $at) (i32.const 552)) (i32.store offset=4 (local.get $at) (i32.const 3))
+  (i32.store offset=8 (local.get $at) (i32.const 520)) (i32.store offset=12 (local.get $at) (i32.const 12))
+  (call $get (local.get $at) (i32.const 1) (i32.const 0) (i32.const 0))
+  (call $done))
+;; A body of 20 MiB.
+(func $send.long-body (type $tool)
+  (call $get (i32.const 0) (i32.const 0) (call $filled (i32.const 0x78) (i32.const 0x1400000)) (i32.const 0x1400000))
+  (call $done))
+;; Waits for 49 days first.
+(func $send.later (type $tool)
+  (call $send (i32.const 0) (i32.const 576) (i32.const 20) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
+    (i32.const 0) (i32.const 1) (i32.const -1) (i32.const 1) (i32.const -1) (i32.const 0)) (call $done))
+
+;; A request is 48 bytes; zeroes are a GET without a URL.
+(func $send-all.thousands (type $tool)
+  (call $send-all (call $alloc (i32.const 240000)) (i32.const 5000) (i32.const 0)) (call $done))
+(func $send-all.million (type $tool)
+  (call $send-all (call $alloc (i32.const 0x1800000)) (i32.const 524288) (i32.const 0)) (call $done))
+;; Ten thousand requests with the same body of 1 MiB.
+(func $send-all.aliased (type $tool)
+  (local $body i32) (local $at i32) (local $i i32)
+  (local.set $body (call $filled (i32.const 0x78) (i32.const 0x100000)))
+  (local.set $at (call $alloc (i32.const 480000)))
+  (loop $more
+    (i32.store8 offset=20 (i32.add (local.get $at) (i32.mul (local.get $i) (i32.const 48))) (i32.const 1))
+    (i32.store offset=24 (i32.add (local.get $at) (i32.mul (local.get $i) (i32.const 48))) (local.get $body))
+    (i32.store offset=28 (i32.add (local.get $at) (i32.mul (local.get $i) (i32.const 48))) (i32.const 0x100000))
+    (local.set $i (i32.add (local.get $i) (i32.const 1)))
+    (br_if $more (i32.lt_u (local.get $i) (i32.const 10000))))
+  (call $send-all (local.get $at) (i32.const 10000) (i32.const 0)) (call $done))
+
+(data (i32.const 608) "../sentry_dsn\00")
+(func $secret.other (type $tool)
+  (call $reference (i32.const 608) (i32.const 14) (i32.const 0))
+  (if (i32.ne (i32.load8_u (i32.const 0)) (i32.const 1)) (then unreachable))
+  (call $reveal (i32.const 611) (i32.const 10) (i32.const 0))
+  (if (i32.ne (i32.load8_u (i32.const 0)) (i32.const 1)) (then unreachable))
+  (call $done))
+(func $secret.long-name (type $tool)
+  (call $reference (call $filled (i32.const 0x78) (i32.const 0xa00000)) (i32.const 0xa00000) (i32.const 0))
+  (if (i32.ne (i32.load8_u (i32.const 0)) (i32.const 1)) (then unreachable))
+  (call $done))
