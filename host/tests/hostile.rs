@@ -4,6 +4,7 @@
 mod description;
 mod flood;
 mod loops;
+mod providers;
 mod raw;
 mod tools;
 mod wire;

@@ -13,7 +13,7 @@ use super::{Call, CallError, Hub, InputFault, Output, ProviderFault, Violation, 
 use crate::{
     config::ToolTimeout,
     health::{CHECK_TIME, Health, Status},
-    registry::{Revision, Tool},
+    registry::{Revision, Tool, one_line},
     sandbox::{
         CallContext, Content, GateSet, HealthStatus, ResourceBody, ResourceContent, Run, RunError, ToolOutput, Traces,
     },
@@ -23,6 +23,8 @@ use crate::{
 /// Outputs up to this size, in bytes, and up to so many contents are unpacked on the async worker that has them.
 const AT_ONCE_MAX: usize = 64 * 1024;
 const ITEMS_AT_ONCE_MAX: usize = 64;
+/// How much of a provider's reason for not being well is kept and told, in characters.
+const REASON_MAX: usize = 1000;
 
 /// What opening the gates needs to know of the call.
 pub(super) struct Opening<'a> {
@@ -116,6 +118,7 @@ impl Hub {
             Ok(health) => {
                 let mut reason = health.reason;
                 secrets.scrub(&mut reason);
+                let reason = one_line(&reason, REASON_MAX);
                 let status = match health.status {
                     HealthStatus::Ok => Status::Ok,
                     HealthStatus::Degraded => Status::Degraded,

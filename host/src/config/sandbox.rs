@@ -12,8 +12,8 @@ pub struct SandboxLimits {
     /// Linear memory of one call, in MiB: 1 to 256; 64 when left out.
     #[schemars(range(min = 1, max = 256))]
     pub memory_mib: MemoryMib,
-    /// Elements in all tables of one call: 0 to 100000; 20000 when left out.
-    #[schemars(range(min = 0, max = 100_000))]
+    /// Elements in all tables of one call: 0 to 50000; 20000 when left out.
+    #[schemars(range(min = 0, max = 50_000))]
     pub table_elements: TableElements,
     /// WebAssembly stack of one call, in KiB: 128, 256, 512 or 1024; 512 when left out.
     #[schemars(with = "u32", extend("enum" = [128, 256, 512, 1024]))]
@@ -96,7 +96,7 @@ impl TryFrom<u32> for StackKib {
 bounded!(/// Linear memory of one call, in MiB.
     MemoryMib, 1..=256, 64, MiB);
 bounded!(/// Elements in all tables of one call.
-    TableElements, 0..=100_000, 20_000, "elements");
+    TableElements, 0..=50_000, 20_000, "elements");
 bounded!(/// Core instances of one call.
     CoreInstances, 1..=64, 16, "core instances");
 bounded!(/// Calls of one provider that may run at once.

@@ -5,7 +5,7 @@ use std::{io, path::PathBuf};
 use crate::{
     call::{NameError, ToolName},
     outbound::{AllowlistError, DnsError, GateError},
-    sandbox::{CompileError, RunError},
+    sandbox::{CompileError, DescribeError},
 };
 
 /// Why a provider was not loaded.
@@ -23,8 +23,8 @@ pub enum LoadError {
     #[error(transparent)]
     Compile(#[from] CompileError),
     /// It could not describe itself.
-    #[error("its component cannot describe itself: {0}")]
-    Describe(#[from] RunError),
+    #[error(transparent)]
+    Describe(#[from] DescribeError),
     /// Its description is not acceptable.
     #[error("its component is refused: {0}")]
     Description(String),

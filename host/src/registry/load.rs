@@ -32,8 +32,13 @@ pub(super) struct ComponentFile {
 /// Reads a component. Blocking.
 pub(super) fn read(folder: &Path, component: &Path) -> Result<ComponentFile, LoadError> {
     let unreadable = |source| LoadError::File { path: component.to_owned(), source };
+    let path = folder.join(component);
+    // Of what is no file, opening may wait for ever, and reading never end.
+    if !fs::metadata(&path).map_err(unreadable)?.is_file() {
+        return Err(unreadable(io::Error::other("it is not a file")));
+    }
     let mut bytes = Vec::new();
-    let file = fs::File::open(folder.join(component)).map_err(unreadable)?;
+    let file = fs::File::open(path).map_err(unreadable)?;
     file.take(COMPONENT_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     if bytes.len() as u64 > COMPONENT_MAX {
         return Err(unreadable(io::Error::other("larger than 64 MiB")));

@@ -21,6 +21,7 @@ pub use error::LoadError;
 pub use offer::{Offer, Prompt, Resource, Tool};
 pub use reload::Reloaded;
 pub use schema::{STEPS_MAX, Schema, TooManySteps};
+pub use text::one_line;
 pub use watch::{Seen, look, reload_on_hangup, watch};
 
 use crate::{

@@ -8,7 +8,7 @@ use super::{
     text::{self, shown},
 };
 use crate::{
-    call::{ProviderName, ToolClass, ToolName, WireForm},
+    call::{NameError, ProviderName, ToolClass, ToolName, WireForm},
     config::{ProviderConfig, ToolGrant},
     sandbox::{Annotations, Description, ToolDescription, WasmToolClass},
 };
@@ -145,7 +145,7 @@ impl Offer {
         proper("its summary", &self.summary, TEXT_MAX)?;
         proper("its version", &self.version, NAME_MAX)?;
         for prompt in &self.prompts {
-            prompt.name.parse::<ToolName>()?;
+            prompt.name.parse::<ToolName>().map_err(|_| NameError::Tool(shown(&prompt.name)))?;
             WireForm::check_flat(name, &prompt.name)?;
             prompt.check()?;
         }
@@ -197,9 +197,13 @@ impl Prompt {
 
 impl Resource {
     fn check(&self) -> Result<(), LoadError> {
-        let plain = self.uri.replace(['{', '}'], "x");
-        if text::check(&self.uri, NAME_MAX).is_err() || url::Url::parse(&plain).is_err() {
-            return Err(LoadError::Description(format!("`{}` is not a URI", shown(&self.uri))));
+        let wrong = |why: &str| Err(LoadError::Description(format!("`{}` {why}", shown(&self.uri))));
+        if self.template && !is_template(&self.uri) {
+            return wrong("is not a template: a variable is `{name}`, of letters, digits and `_`");
+        }
+        let plain = if self.template { self.uri.replace(['{', '}'], "x") } else { self.uri.clone() };
+        if text::check(&self.uri, NAME_MAX).is_err() || plain.contains(['{', '}']) || url::Url::parse(&plain).is_err() {
+            return wrong("is not a URI");
         }
         let what = |what: &str| format!("{what} of the resource `{}`", shown(&self.uri));
         proper(&what("the name"), &self.name, NAME_MAX)?;
@@ -228,6 +232,15 @@ impl Resource {
         rest = tail;
         rest.is_empty()
     }
+}
+
+/// Whether every brace is one of a variable's (RFC 6570 level 1).
+fn is_template(uri: &str) -> bool {
+    let is_literal = |text: &str| !text.contains('}');
+    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let mut pieces = uri.split('{');
+    pieces.next().is_some_and(is_literal)
+        && pieces.all(|piece| piece.split_once('}').is_some_and(|(name, rest)| is_name(name) && is_literal(rest)))
 }
 
 impl Tool {
@@ -285,6 +298,21 @@ mod tests {
             description: String::new(),
             mime_type: String::new(),
         }
+    }
+
+    #[test]
+    fn a_template_has_variables_and_a_uri_has_none() {
+        for (uri, template) in
+            [("test://a/{id}/{sub_id}", true), ("test://{a}{b}", true), ("test://a", true), ("test://a", false)]
+        {
+            assert!(resource(uri, template).check().is_ok(), "{uri}");
+        }
+        for uri in
+            ["test://{", "test://}", "test://{}", "test://}a{", "test://{a{b}}", "test://{+a}", "test://{a*}", "{a}"]
+        {
+            assert!(resource(uri, true).check().is_err(), "{uri}");
+        }
+        assert!(resource("test://{id}", false).check().is_err());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::{
     Entry, Registry, Revision, Snapshot,
     error::LoadError,
     load::{self, WayOut},
+    text::one_line,
 };
 use crate::{
     call::ProviderName,
@@ -22,6 +23,8 @@ use crate::{
 
 /// Providers that are loaded at once. Compiling one takes all cores as it is, and up to 2 GiB.
 const AT_ONCE: usize = 2;
+/// The longest problem that is told, in characters. Parts of it may be the component's own words.
+const PROBLEM_MAX: usize = 4000;
 
 /// What a reload came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -144,12 +147,13 @@ impl Registry {
             Some(Entry::Ready { revision, .. }) => Some(revision),
             _ => None,
         };
-        match (self.load(name, wanted, way_out, serving).await, serving) {
-            (Ok(revision), _) => Entry::Ready { revision, problem: None },
-            (Err(error), Some(revision)) => {
-                Entry::Ready { revision: Arc::clone(revision), problem: Some(error.to_string()) }
-            }
-            (Err(error), None) => Entry::Failed(error.to_string()),
+        let problem = match self.load(name, wanted, way_out, serving).await {
+            Ok(revision) => return Entry::Ready { revision, problem: None },
+            Err(error) => one_line(&error.to_string(), PROBLEM_MAX),
+        };
+        match serving {
+            Some(revision) => Entry::Ready { revision: Arc::clone(revision), problem: Some(problem) },
+            None => Entry::Failed(problem),
         }
     }
 

@@ -34,8 +34,14 @@ fn is_unseen(c: char) -> bool {
 /// The beginning of a text that may be anything, as an error can show it.
 #[must_use]
 pub fn shown(text: &str) -> String {
+    one_line(text, 64)
+}
+
+/// A text that may be anything as one line, in which everything can be seen, of what its first `max` characters say.
+#[must_use]
+pub fn one_line(text: &str, max: usize) -> String {
     text.chars()
-        .take(64)
+        .take(max)
         .flat_map(|c| if is_unseen(c) || c == '\n' { c.escape_default().collect() } else { vec![c] })
         .collect()
 }

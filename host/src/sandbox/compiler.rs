@@ -19,13 +19,13 @@ use tokio::{
     process::Command,
     time::timeout,
 };
-use wasmtime::component::Component;
 
 use super::{
     component::first_line,
     contract::ContractError,
-    engine::{self, SandboxError},
+    engine::{ProviderEngine, SandboxError},
 };
+use crate::config::SandboxLimits;
 
 /// How long a component may take to compile. Python's, the largest known, take 15 s on two cores.
 const TIME: Duration = Duration::from_secs(60);
@@ -115,7 +115,7 @@ impl Compiler {
         match compiled.await {
             Ok(Ok((status, _))) if status.success() => Ok(()),
             Ok(Ok((_, reason))) if !reason.is_empty() => {
-                Err(ContractError::NotAComponent(reason.trim_end().to_owned()).into())
+                Err(ContractError::not_compiled(bytes, reason.trim_end().to_owned()).into())
             }
             Ok(Ok((status, _))) => Err(CompileError::Broke(status.to_string())),
             Ok(Err(error)) => Err(error.into()),
@@ -142,9 +142,11 @@ pub fn compile_from_stdin(cache: &Path) -> Result<(), String> {
     let _ = nice(10);
     let mut bytes = Vec::new();
     io::stdin().lock().read_to_end(&mut bytes).map_err(|error| error.to_string())?;
-    let (engine, kept) = engine::compiler(cache).map_err(|error| error.to_string())?;
-    Component::from_binary(&engine, &bytes).map_err(|error| first_line(&error))?;
-    if kept.cache_misses() > 0 {
+    let engine = ProviderEngine::idle(cache).map_err(|error| error.to_string())?;
+    let component = engine.compile(&bytes).map_err(|error| first_line(&error))?;
+    // Whatever the hub will do with it is bounded here too. What it finds wrong then, it finds itself.
+    let _ = engine.link(&component, SandboxLimits::default());
+    if engine.cache.cache_misses() > 0 {
         // The cache throws out what is old after it has taken something in, on a thread that ends with this process.
         thread::sleep(TIDYING);
     }

@@ -42,7 +42,9 @@ impl Sandbox {
         let linked = tokio::task::spawn_blocking(move || {
             let engine = sandbox.engine(limits.stack_kib)?;
             let hits = engine.cache.cache_hits();
-            let linked = engine.link(&bytes, limits)?;
+            let component =
+                engine.compile(&bytes).map_err(|error| ContractError::not_compiled(&bytes, first_line(&error)))?;
+            let linked = engine.link(&component, limits)?;
             if matches!(sandbox.compiler, Compiler::Apart { .. }) && engine.cache.cache_hits() == hits {
                 tracing::warn!(folder = %sandbox.cache.display(), "compiled code is not kept: is the disk full?");
             }
@@ -53,13 +55,16 @@ impl Sandbox {
 }
 
 impl ProviderEngine {
-    /// Loads a component and checks it against the contract. Blocking.
-    fn link(&self, bytes: &[u8], limits: SandboxLimits) -> Result<Compiled, ContractError> {
-        let component = Component::from_binary(&self.engine, bytes)
-            .map_err(|error| ContractError::NotAComponent(first_line(&error)))?;
-        contract::check(&self.engine, &component)?;
+    /// Compiles a component, or finds it in the cache. Blocking.
+    pub(super) fn compile(&self, bytes: &[u8]) -> wasmtime::Result<Component> {
+        Component::from_binary(&self.engine, bytes)
+    }
+
+    /// Checks a component against the contract and gives it its imports.
+    pub(super) fn link(&self, component: &Component, limits: SandboxLimits) -> Result<Compiled, ContractError> {
+        contract::check(&self.engine, component)?;
         let instance =
-            self.linker.instantiate_pre(&component).map_err(|error| ContractError::Types(first_line(&error)))?;
+            self.linker.instantiate_pre(component).map_err(|error| ContractError::Types(first_line(&error)))?;
         let pre = ProviderWorldPre::new(instance).map_err(|error| ContractError::Types(first_line(&error)))?;
         let places = |count: u32| Arc::new(Semaphore::new(count as usize));
         let (slots, queue) = (places(limits.concurrent_calls.get()), places(limits.queued_calls.get()));

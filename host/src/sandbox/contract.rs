@@ -7,6 +7,8 @@ use wasmtime::{
 
 use super::wasi;
 
+/// What every component begins with, as its binary format has it: the magic, the version, the layer.
+const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 /// The contract's own interfaces, without their version: every 1.x is served. WASI's are granted beside them.
 const GRANTED: [&str; 3] =
     ["bulkhead:provider/outbound-http@1.", "bulkhead:provider/secrets@1.", "bulkhead:provider/events@1."];
@@ -21,12 +23,22 @@ pub enum ContractError {
     /// Not a component at all.
     #[error("not a WebAssembly component: {0} (a core module must be turned into one, see docs/provider-contract.md)")]
     NotAComponent(String),
+    /// A component that cannot be compiled or instantiated.
+    #[error("it is broken, or made of what the hub does not support: {0}")]
+    Unusable(String),
     /// It imports what is not granted, lacks the export, or both.
     #[error("it breaks the provider contract: {}", .0.join("; "))]
     Offences(Vec<String>),
     /// It has the right names with other types.
     #[error("its interfaces do not match bulkhead:provider@1: {0} (rebuild it with the current SDK)")]
     Types(String),
+}
+
+impl ContractError {
+    /// Why bytes were not compiled.
+    pub(super) fn not_compiled(bytes: &[u8], reason: String) -> Self {
+        if bytes.starts_with(COMPONENT) { Self::Unusable(reason) } else { Self::NotAComponent(reason) }
+    }
 }
 
 /// Checks imports and exports by name.

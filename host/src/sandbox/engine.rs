@@ -25,8 +25,12 @@ const INSTANCES: u32 = 256;
 const CORE_INSTANCES: u32 = 64;
 /// Calls that run at once over all providers, below the pool's size so that the pool itself is never exhausted.
 pub(super) const CALLS: usize = 192;
+/// The same of a table's slot.
+const TABLE_KEEP_RESIDENT: usize = 64 * 1024;
 /// The largest linear memory that any provider can be granted, in bytes.
 const MEMORY_MAX: usize = 256 * 1024 * 1024;
+/// The most elements that any table can have.
+const TABLE_ELEMENTS_MAX: usize = 50_000;
 /// Memory of a slot that stays mapped between calls. With pagemap scanning only what a call has touched is reset, which
 /// makes a fresh instance about three times cheaper.
 const KEEP_RESIDENT: usize = 2 * 1024 * 1024;
@@ -95,29 +99,30 @@ impl Sandbox {
 }
 
 impl ProviderEngine {
+    /// One that runs components with stacks of this size.
     fn start(cache: &Path, stack: StackKib) -> Result<Self, SandboxError> {
-        let cache = cache_in(cache)?;
+        let started = Self::new(cache, |config| running(config, stack))?;
+        start_clock(&started.engine)?;
+        Ok(started)
+    }
+
+    /// One that compiles components and runs none.
+    pub(super) fn idle(cache: &Path) -> Result<Self, SandboxError> {
+        Self::new(cache, |_| ())
+    }
+
+    fn new(cache: &Path, set_up: impl FnOnce(&mut Config)) -> Result<Self, SandboxError> {
+        let mut settings = CacheConfig::new();
+        settings.with_directory(cache);
+        let cache = Cache::new(settings).map_err(refused)?;
         let mut config = compiling(cache.clone());
-        running(&mut config, stack);
+        set_up(&mut config);
         let engine = Engine::new(&config).map_err(refused)?;
         let mut linker = Linker::new(&engine);
         ProviderWorld::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest).map_err(refused)?;
         wasi::add_to_linker(&mut linker).map_err(refused)?;
-        start_clock(&engine)?;
         Ok(Self { engine, cache, linker })
     }
-}
-
-/// An engine that compiles and runs nothing, and its cache.
-pub(super) fn compiler(cache: &Path) -> Result<(Engine, Cache), SandboxError> {
-    let cache = cache_in(cache)?;
-    Ok((Engine::new(&compiling(cache.clone())).map_err(refused)?, cache))
-}
-
-fn cache_in(folder: &Path) -> Result<Cache, SandboxError> {
-    let mut settings = CacheConfig::new();
-    settings.with_directory(folder);
-    Cache::new(settings).map_err(refused)
 }
 
 /// All that compiled code depends on: an engine finds in the cache what another one with the same has put there.
@@ -143,8 +148,10 @@ fn running(config: &mut Config, stack: StackKib) {
         .max_core_instances_per_component(CORE_INSTANCES)
         .max_memories_per_component(1)
         .max_tables_per_component(8)
+        .table_elements(TABLE_ELEMENTS_MAX)
         .max_memory_size(MEMORY_MAX)
         .linear_memory_keep_resident(KEEP_RESIDENT)
+        .table_keep_resident(TABLE_KEEP_RESIDENT)
         .pagemap_scan(Enabled::Auto);
     config.max_wasm_stack(stack.bytes()).allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
 }

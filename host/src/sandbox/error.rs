@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::budget::Breach;
+use super::{budget::Breach, contract::ContractError};
 
 /// Why a run ended without an answer from the provider.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,4 +22,15 @@ pub enum RunError {
     /// Too many calls to the provider are running.
     #[error("the provider is busy with {0} calls: try again in a moment")]
     Busy(u32),
+}
+
+/// Why a component's description is not known.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DescribeError {
+    /// Its functions are others than the contract's.
+    #[error("its component is refused: {0}")]
+    Contract(#[from] ContractError),
+    /// It did not say.
+    #[error("its component cannot describe itself: {0}")]
+    Run(#[from] RunError),
 }

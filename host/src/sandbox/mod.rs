@@ -26,6 +26,6 @@ pub use compiler::{COMMAND, CompileError, Compiler, compile_from_stdin};
 pub use component::Compiled;
 pub use contract::ContractError;
 pub use engine::{Sandbox, SandboxError};
-pub use error::RunError;
+pub use error::{DescribeError, RunError};
 pub use guest::{Emitted, GateSet, Traces};
 pub use run::Run;

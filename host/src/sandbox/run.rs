@@ -17,9 +17,10 @@ use super::{
         ResourceContent, ToolOutput,
     },
     budget::Breach,
-    component::Compiled,
+    component::{Compiled, first_line},
+    contract::ContractError,
     engine::Sandbox,
-    error::RunError,
+    error::{DescribeError, RunError},
     guest::{GateSet, Guest},
     pace::drive,
     wasi::HANDLES,
@@ -65,17 +66,23 @@ impl Sandbox {
     /// Asks a component what it offers, with every gate closed.
     ///
     /// # Errors
-    /// When it traps, or exceeds two seconds or its memory.
-    pub async fn describe(&self, compiled: &Compiled) -> Result<Description, RunError> {
+    /// When its functions are not of the contract's types, or when it traps, or exceeds two seconds or its memory.
+    pub async fn describe(&self, compiled: &Compiled) -> Result<Description, DescribeError> {
         let deadline = Instant::now() + DESCRIBE_TIME;
         let never = CancellationToken::new();
         let described = self.enter(compiled, None, deadline, DESCRIBE_TIME, &never, |fresh| {
             Box::pin(async move {
-                let (world, mut store) = fresh.start().await?;
-                world.bulkhead_provider_provider().call_describe(&mut store).await
+                let Fresh { pre, mut store } = fresh;
+                let instance = pre.instance_pre().instantiate_async(&mut store).await?;
+                // What types its functions have can be seen only now.
+                let world = match ProviderWorld::new(&mut store, &instance) {
+                    Ok(world) => world,
+                    Err(error) => return Ok(Err(ContractError::Types(first_line(&error)))),
+                };
+                world.bulkhead_provider_provider().call_describe(&mut store).await.map(Ok)
             })
         });
-        within(compiled.limits, described.await?)
+        Ok(within(compiled.limits, described.await??)?)
     }
 
     /// Calls a tool.

@@ -62,19 +62,34 @@ impl Resource {
     }
 }
 
-/// A prompt's description, without arguments.
+impl Resource {
+    pub fn at(uri: &str) -> Self {
+        Self { uri: uri.into(), template: 0, name: b"hostile".to_vec() }
+    }
+}
+
+/// A prompt's description.
 #[derive(Debug, Clone)]
 pub struct Prompt {
     pub name: Vec<u8>,
     pub description: Vec<u8>,
+    /// Their names.
+    pub arguments: Vec<Vec<u8>>,
 }
 
 impl Prompt {
-    /// Two strings and an empty list: 24 bytes.
+    pub fn named(name: &str) -> Self {
+        Self { name: name.into(), description: b"hostile".to_vec(), arguments: Vec::new() }
+    }
+
+    /// Two strings and a list: 24 bytes.
     fn record(&self, data: &mut Data) -> Vec<u8> {
         let mut record = data.text(&self.name).to_vec();
         record.extend(data.text(&self.description));
-        record.extend([0; 8]);
+        // An argument is two strings and a flag: 20 bytes.
+        let arguments = self.arguments.iter().map(|name| [&data.text(name)[..], &data.text(b"")[..], &[0; 4]].concat());
+        let arguments: Vec<_> = arguments.collect();
+        record.extend(data.list(&arguments));
         record
     }
 }

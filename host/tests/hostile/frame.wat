@@ -10,6 +10,7 @@
   (import "bulkhead:provider/secrets@1.0.0" "reveal" (func $reveal (param i32 i32 i32)))
   (import "bulkhead:provider/events@1.0.0" "emit" (func $emit (param i32 i32 i32 i32 i32)))
   (import "bulkhead:provider/events@1.0.0" "log" (func $log (param i32 i32 i32)))
+  {imports}
 
 ;; part (memory (export
   (memory (export "memory") {pages})

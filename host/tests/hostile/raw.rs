@@ -12,6 +12,14 @@ use wit_parser::Resolve;
 use super::description::{Description, Tool};
 
 const FRAME: &str = include_str!("frame.wat");
+const CONTRACT: &str = include_str!("../../../wit/provider.wit");
+const RANDOM: &str = "package wasi:random@0.2.0; interface random { get-random-u64: func() -> u64; }";
+/// What a component may import; what its module does not, the component does not either.
+const WORLD: &str = "package test:raw;
+    world raw {
+        include bulkhead:provider/provider-world@1.0.0;
+        import wasi:random/random@0.2.0;
+    }";
 const INTERFACE: &str = "bulkhead:provider/provider@1.0.0#";
 /// Where constant data begins in memory; below is scratch space that tools may use.
 const DATA: usize = 64 * 1024;
@@ -24,11 +32,17 @@ pub struct Raw<'a> {
     pub text: &'a str,
     /// What it says of itself, if not simply its tools.
     pub description: Option<Description>,
+    /// What else it might say: the text returns `{other.0}`, `{other.1}`, …
+    pub others: Vec<Description>,
+    /// WAT of imports beside the gates.
+    pub imports: &'a str,
+    /// Words of the contract, and what it is built against instead of them.
+    pub contract: (&'a str, &'a str),
 }
 
 impl<'a> Raw<'a> {
     pub fn of(text: &'a str) -> Self {
-        Self { text, description: None }
+        Self { text, ..Self::default() }
     }
 
     /// The names of its tools, in the order of the text.
@@ -41,9 +55,12 @@ impl<'a> Raw<'a> {
         let text = self.module();
         let mut module = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"));
         let mut resolve = Resolve::default();
-        let wit = concat!(env!("CARGO_MANIFEST_DIR"), "/../wit/provider.wit");
-        let package = resolve.push_source(wit, include_str!("../../../wit/provider.wit")).expect("the contract");
-        let world = resolve.select_world(&[package], Some("provider-world")).expect("the world");
+        let mut push = |name: &str, text: &str| resolve.push_source(name, text).expect("WIT");
+        assert!(CONTRACT.contains(self.contract.0), "{:?} is not in the contract", self.contract.0);
+        push("provider.wit", &CONTRACT.replacen(self.contract.0, self.contract.1, 1));
+        push("random.wit", RANDOM);
+        let package = push("raw.wit", WORLD);
+        let world = resolve.select_world(&[package], Some("raw")).expect("the world");
         embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).expect("metadata");
         ComponentEncoder::default().module(&module).and_then(|encoder| encoder.encode()).expect("a component")
     }
@@ -56,6 +73,7 @@ impl<'a> Raw<'a> {
         });
         let mut data = Data { bytes: Vec::new() };
         let described = description.lay_out(&mut data);
+        let others: Vec<_> = self.others.iter().map(|other| other.lay_out(&mut data)).collect();
         let mut dispatch = String::new();
         for name in &names {
             let at = data.put(name.as_bytes());
@@ -77,14 +95,18 @@ impl<'a> Raw<'a> {
         let parts = parts.split("\n;; part ").filter_map(|part| part.split_once('\n'));
         let parts = parts.filter(|(mark, _)| !self.text.contains(mark)).map(|(_, part)| part);
         let frame = [head].into_iter().chain(parts).collect::<Vec<_>>().join("\n");
+        let text = others.iter().enumerate().fold(self.text.to_owned(), |text, (index, address)| {
+            text.replace(&format!("{{other.{index}}}"), &address.to_string())
+        });
         frame
+            .replace("{imports}", self.imports)
+            .replace("{text}", &text)
             .replace("{interface}", INTERFACE)
             .replace("{described}", &described.to_string())
             .replace("{heap}", &heap.to_string())
             .replace("{pages}", &(heap.div_ceil(PAGE) + 1).to_string())
-            .replace("{data}", &format!("(data (i32.const {DATA}) \"{escaped}\")"))
             .replace("{dispatch}", &dispatch)
-            .replace("{text}", &self.text.replace("{interface}", INTERFACE))
+            .replace("{data}", &format!("(data (i32.const {DATA}) \"{escaped}\")"))
     }
 }
 

@@ -5,8 +5,8 @@ use std::hint::black_box;
 
 use bulkhead_sdk::prelude::*;
 
-/// What a test overwrites, in a copy, with a text of the same length. `loop` and `trap` describe themselves so; `gates`
-/// tries every gate while it describes itself; anything else is just another component.
+/// What a test overwrites, in a copy, with a text of the same length. `trap` does that when it is to describe itself;
+/// `gates` tries every gate while it describes itself; anything else is just another component.
 static MARK: [u8; 24] = *b"testbed-variant=plain   ";
 
 pub(crate) fn name() -> String {
@@ -17,7 +17,6 @@ pub(crate) fn name() -> String {
 /// A sentence about itself; runs first whenever anything of the provider does.
 pub(crate) fn describe() -> String {
     match name().as_str() {
-        "loop" => crate::misbehave::forever(),
         "trap" => panic!("told to"),
         "gates" => gates(),
         variant => format!("For tests only: the variant {variant}."),
