@@ -56,22 +56,28 @@ fn sloth() -> Vec<u8> {
 async fn a_component_that_takes_long_to_compile_holds_up_neither_the_others_nor_the_end() {
     let folder = Folder::new();
     let component = replace(folder.path(), "sloth.wasm", &sloth()).display().to_string();
+    let sloths = |count| (0..count).map(|n| format!("  sloth-{n}: {{ component: {component}, tools: [] }}\n"));
     let mut hub = Hub::start(HELLO);
     let token = hub.token(ADMIN);
     let status = async || hub.call(&token, "hello-rs/echo.v1", &json!({ "message": "hi" })).await.status;
     assert_eq!(status().await, 200);
+    // As many as load at once: nothing else of this reload gets its turn.
     let disabled = HELLO.replace("    component", "    enabled: false\n    component");
-    hub.configure(&format!("{disabled}{}  sloth: {{ component: {component}, tools: [] }}\n", testbed(&[])));
+    hub.configure(&format!("{disabled}{}", sloths(2).collect::<String>()));
     eventually("who is disabled is out", async || (status().await == 503).then_some(())).await;
-    let added = async || hub.call(&token, "testbed/calls.count", &json!({})).await.status;
-    eventually("who loads quickly is in", async || (added().await == 200).then_some(())).await;
 
-    let compilers = || compilers_of(hub.pid());
-    let compiler = eventually("it compiles", async || compilers().pop()).await;
+    let compiler = eventually("it compiles", async || compilers_of(hub.pid()).pop()).await;
     let asked = Instant::now();
     assert_eq!(hub.stop(), Some(0));
     assert!(asked.elapsed() < Duration::from_secs(10), "{:?}", asked.elapsed());
     eventually("the compiler ended with the hub", async || (!is_compiler(compiler)).then_some(())).await;
+
+    let hub = Hub::start(HELLO);
+    let token = hub.token(ADMIN);
+    hub.configure(&format!("{}{}", testbed(&[]), sloths(1).collect::<String>()));
+    let added = async || hub.call(&token, "testbed/calls.count", &json!({})).await.status;
+    eventually("who loads quickly is in", async || (added().await == 200).then_some(())).await;
+    assert!(!compilers_of(hub.pid()).is_empty(), "the other one still compiles");
 }
 
 /// The processes that compile for a hub.

@@ -23,6 +23,8 @@ use crate::{
 /// Outputs up to this size, in bytes, and up to so many contents are unpacked on the async worker that has them.
 const AT_ONCE_MAX: usize = 64 * 1024;
 const ITEMS_AT_ONCE_MAX: usize = 64;
+/// How many wrong URIs of a resource's contents are told.
+const VIOLATIONS_MAX: usize = 16;
 /// How much of a provider's reason for not being well is kept and told, in characters.
 const REASON_MAX: usize = 1000;
 
@@ -77,6 +79,10 @@ impl Hub {
         let sandbox = self.parts.registry.sandbox();
         let answer = sandbox.read_resource(&revision.compiled, run, context, uri.to_owned()).await?;
         let mut contents = answer.map_err(|fault| scrubbed(fault.into(), &secrets))?;
+        let strange = strange_uris(revision, uri, &contents);
+        if !strange.is_empty() {
+            return Err(CallError::InvalidOutput(strange));
+        }
         for content in &mut contents {
             scrub_resource(content, &secrets);
         }
@@ -184,6 +190,18 @@ fn scrub_content(contents: &mut [Content], secrets: &CallSecrets) {
             }
         }
     }
+}
+
+/// Contents under a URI that is not the provider's: they would pass for somebody else's.
+fn strange_uris(revision: &Revision, asked: &str, contents: &[ResourceContent]) -> Vec<Violation> {
+    let is_strange = |content: &ResourceContent| content.uri != asked && !revision.offer.has_resource(&content.uri);
+    let strange = contents.iter().enumerate().filter(|(_, content)| is_strange(content)).take(VIOLATIONS_MAX);
+    strange
+        .map(|(index, _)| Violation {
+            pointer: format!("/contents/{index}/uri"),
+            message: "is not the URI that was asked for, nor one of the provider's resources".to_owned(),
+        })
+        .collect()
 }
 
 fn scrub_resource(content: &mut ResourceContent, secrets: &CallSecrets) {

@@ -14,8 +14,9 @@ use crate::support::testbed::replace;
 
 const FILE: &str = include_str!("answers.wat");
 /// Both exports do what a row's `$reply` does. A resource's content is 28 bytes, a prompt's message 36: what is laid out
-/// here is both, a text under the URI `{}` or said by the user.
+/// here is both, a text under the URI at 256 or said by the user.
 const FRAME: &str = r#"
+(data (i32.const 256) "raw://it")
 (global $resource (mut i32) (i32.const 0))
 (func $items (param $at i32) (param $count i32) (result i32) (local $result i32)
   (local.set $result (call $alloc (i32.const 40)))
@@ -26,8 +27,8 @@ const FRAME: &str = r#"
   (local.set $item (call $alloc (i32.const 40)))
   (if (global.get $resource)
     (then
-      (i32.store (local.get $item) (i32.const 64))
-      (i32.store offset=4 (local.get $item) (i32.const 2))
+      (i32.store (local.get $item) (i32.const 256))
+      (i32.store offset=4 (local.get $item) (i32.const 8))
       (i32.store offset=20 (local.get $item) (local.get $at))
       (i32.store offset=24 (local.get $item) (local.get $len)))
     (else
@@ -104,4 +105,24 @@ async fn whatever_is_answered_for_a_resource_or_a_prompt_ends_as_its_row_says() 
     }
     assert!(wrong.is_empty(), "{wrong}");
     still_well(&hub, ROWS.len() * 6).await;
+}
+
+#[tokio::test]
+async fn what_is_read_cannot_pass_for_a_resource_of_another() {
+    let folder = Folder::new();
+    let reply = "(func $reply (result i32) (call $one (i32.const 64) (i32.const 2)))";
+    let put = |name: &str, frame: &str| {
+        let text = format!("{CALM}{frame}{reply}");
+        let bytes = Raw { text: &text, description: Some(well_described()), ..Raw::default() }.build();
+        entry(name, &replace(folder.path(), &format!("{name}.wasm"), &bytes).display().to_string())
+    };
+    let foreign = FRAME.replace("raw://it", "hello://greeting").replace("item) (i32.const 8)", "item) (i32.const 16)");
+    let hub = Hub::start(&format!("{HELLO}{}{}", put("honest", FRAME), put("foreign", &foreign)));
+    let token = hub.token(VIEWER);
+    let read = async |uri: &str| hub.mcp(&token, "resources/read", &json!({ "uri": uri })).await;
+    let own = read("honest+raw://it").await;
+    assert_eq!(own["result"]["contents"][0]["text"], "{}", "{own}");
+    let refused = read("foreign+raw://it").await;
+    assert_eq!(refused["error"]["data"]["bulkhead"]["code"], "output_invalid", "{refused}");
+    assert_eq!(hub.last_event()["error_code"], "output_invalid");
 }
