@@ -16,7 +16,7 @@ test *args:
 bench:
     cargo xtask bench
 
-# Build providers (all, or those named) and the hub
+# Build the named providers; without a name all of them and the hub
 build *names:
     cargo xtask build {{ names }}
 

@@ -2,7 +2,7 @@
 //!
 //! Every operation, whatever surface it came in by, is one [`call::Call`] that walks one line: authenticate, look up,
 //! authorize, limit, validate, run in a fresh sandbox, validate, record, answer. Start reading at [`call`].
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod api;
 pub mod audit;
@@ -11,6 +11,7 @@ pub mod cli;
 pub mod config;
 pub mod health;
 pub mod identity;
+pub mod invocation;
 pub mod limits;
 pub mod mcp;
 pub mod outbound;

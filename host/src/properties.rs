@@ -23,6 +23,20 @@ pub(crate) fn first_line(input: &[u8]) -> Option<(&str, &[u8])> {
     Some((std::str::from_utf8(&input[..end]).ok()?, &input[end + 1..]))
 }
 
+/// How many inputs a property is tried with: `reduced`, always the same, in the test command; in a campaign
+/// (`cargo xtask campaign properties`) many times as many, others each time.
+#[cfg(test)]
+pub(crate) fn tries(reduced: u32) -> proptest::test_runner::Config {
+    use proptest::test_runner::{Config, RngSeed};
+
+    /// A campaign takes about this many times as long.
+    const WHOLE: u32 = 20;
+    if std::env::var_os("BULKHEAD_CAMPAIGN").is_some() {
+        return Config::with_cases(reduced * WHOLE);
+    }
+    Config { rng_seed: RngSeed::Fixed(1), ..Config::with_cases(reduced) }
+}
+
 /// Checks a property with every input that was kept for a fuzz target (`fuzz/corpus`).
 #[cfg(test)]
 pub(crate) fn replay(target: &str, property: impl Fn(&[u8])) {

@@ -62,7 +62,7 @@ async fn a_flood_of_denials_is_counted_exactly_in_a_few_rows() {
         [("ok", 2), ("rate_limited", 500), ("role_too_low", 500), ("token_malformed", 500), ("token_missing", 1500)];
     assert_eq!(counted(&rows), expected.map(|(code, times)| (code.to_owned(), times)).into());
     println!("{} rows for 3,002 operations in {took:?}", rows.len());
-    assert!(rows.len() < 100, "{} rows", rows.len());
+    assert!(rows.len() < 300, "{} rows", rows.len());
     // Every answer names a row that stands for it.
     let mut named: BTreeMap<&str, u64> = BTreeMap::new();
     for reply in forbidden.iter().chain(&limited) {
@@ -72,13 +72,13 @@ async fn a_flood_of_denials_is_counted_exactly_in_a_few_rows() {
         assert_eq!(named.remove(row["id"].as_str().expect("an id")), row["times"].as_u64(), "{row}");
     }
     assert!(named.is_empty(), "answers without a row: {named:?}");
-    assert!(hub.log().lines().count() < 300, "the log is not flooded either");
+    assert!(hub.log().lines().count() < 400, "the log is not flooded either");
     let (ok, report) = verified(&hub);
     assert!(ok, "{report}");
 }
 
 #[tokio::test]
-async fn the_first_is_told_at_once_and_the_others_wait_for_their_row() {
+async fn the_first_twenty_are_told_at_once_and_the_others_wait_for_their_row() {
     let hub = Hub::start(&strict());
     let token = hub.token(VIEWER);
     let call = async || {
@@ -89,12 +89,15 @@ async fn the_first_is_told_at_once_and_the_others_wait_for_their_row() {
         assert!(on_record, "the row is on disk when the answer arrives");
         started.elapsed()
     };
-    assert!(call().await < Duration::from_millis(500));
-    let second = call().await;
-    assert!(second > Duration::from_millis(200) && second < Duration::from_secs(2), "{second:?}");
+    let at_once = join_all((0..20).map(|_| call())).await;
+    assert!(at_once.iter().all(|took| *took < Duration::from_millis(500)), "{at_once:?}");
+    let later = join_all((0..5).map(|_| call())).await;
+    let waits = |took: &Duration| *took > Duration::from_millis(100) && *took < Duration::from_secs(2);
+    assert!(later.iter().all(waits), "{later:?}");
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert!(call().await < Duration::from_millis(500), "a new second begins");
-    assert!(hub.events().iter().all(|row| row["times"] == 1));
+    let times: Vec<_> = hub.events().iter().map(|row| row["times"].as_u64().expect("a number")).collect();
+    assert_eq!(times, [vec![1; 20], vec![5, 1]].concat());
 }
 
 #[tokio::test]
@@ -105,14 +108,13 @@ async fn callers_tools_and_reasons_are_counted_apart() {
     let calls = tokens.iter().flat_map(|token| ["calls.count", "write.note"].map(|tool| (token, tool)));
     let calls: Vec<_> = calls.cycle().take(60).collect();
     let input = json!({ "text": "a" });
-    let payload = input.to_string();
     join_all(calls.iter().map(async |(token, tool)| hub.call(token, &format!("strict/{tool}"), &input).await)).await;
     for user in users {
         for tool in ["calls.count", "write.note"] {
             let rows = hub.events().into_iter().filter(|row| row["caller_id"] == json!(user) && row["tool"] == tool);
             let rows: Vec<_> = rows.collect();
             assert_eq!(rows.iter().map(|row| row["times"].as_u64().expect("a number")).sum::<u64>(), 10, "{rows:?}");
-            assert!(rows.iter().all(|row| row["payload"] == payload && row["provider"] == "strict"), "{rows:?}");
+            assert!(rows.iter().all(|row| row["payload"].is_null() && row["provider"] == "strict"), "{rows:?}");
         }
     }
 }
@@ -130,7 +132,7 @@ async fn names_that_are_made_up_do_not_make_rows() {
     let replies: Vec<Reply> = replies.await;
     assert!(replies.iter().all(|reply| reply.status == 403), "{:?}", replies.first());
     let rows = hub.events();
-    assert!(rows.len() < 20, "{} rows", rows.len());
+    assert!(rows.len() < 80, "{} rows", rows.len());
     assert_eq!(counted(&rows), [("role_too_low".to_owned(), 300)].into());
     let several: Vec<_> = rows.iter().filter(|row| row["times"].as_u64() > Some(1)).collect();
     let unnamed = |row: &&&Value| ["provider", "tool", "payload"].iter().all(|name| row[name].is_null());
@@ -185,21 +187,28 @@ async fn a_hub_that_ends_writes_what_it_held() {
 #[tokio::test]
 async fn the_number_is_part_of_what_is_verified() {
     let mut hub = Hub::start(&strict());
-    join_all((0..20).map(|_| hub.post("/providers/testbed/calls.count", None, "{}"))).await;
+    join_all((0..40).map(|_| hub.post("/providers/testbed/calls.count", None, "{}"))).await;
     hub.stop();
     assert!(verified(&hub).0);
     let connection = Connection::open(hub.data().join("ops.db")).expect("a database");
-    connection.execute_batch("DROP TRIGGER run_events_no_update").expect("dropped");
+    let trigger: String = connection
+        .query_row("SELECT sql FROM sqlite_schema WHERE name = 'run_events_no_update'", [], |row| row.get(0))
+        .expect("a trigger");
+    let change = |statement: String, id: &str| {
+        connection.execute_batch("DROP TRIGGER run_events_no_update").expect("dropped");
+        connection.execute(&statement, [id]).expect("changed");
+        connection.execute_batch(&trigger).expect("made again");
+    };
     let several: String =
-        connection.query_row("SELECT id FROM run_events WHERE times > 1", [], |row| row.get(0)).expect("a row");
+        connection.query_row("SELECT id FROM run_events WHERE times > 1 LIMIT 1", [], |row| row.get(0)).expect("a row");
     let single: String = connection
-        .query_row("SELECT id FROM run_events WHERE times = 1 AND surface = 'rest'", [], |row| row.get(0))
+        .query_row("SELECT id FROM run_events WHERE times = 1 AND surface = 'rest' LIMIT 1", [], |row| row.get(0))
         .expect("a row");
-    for (id, change, back) in [(&several, "times - 1", "times + 1"), (&single, "7", "1")] {
-        connection.execute(&format!("UPDATE run_events SET times = {change} WHERE id = ?1"), [id]).expect("changed");
+    for (id, new, back) in [(&several, "times - 1", "times + 1"), (&single, "7", "1")] {
+        change(format!("UPDATE run_events SET times = {new} WHERE id = ?1"), id);
         let (ok, report) = verified(&hub);
         assert!(!ok && report.contains(&format!("row {id} was changed")), "{report}");
-        connection.execute(&format!("UPDATE run_events SET times = {back} WHERE id = ?1"), [id]).expect("changed");
+        change(format!("UPDATE run_events SET times = {back} WHERE id = ?1"), id);
         assert!(verified(&hub).0);
     }
 }

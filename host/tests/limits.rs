@@ -12,9 +12,11 @@ use crate::support::{
 const HELLO: &str = r"
   hello-rs:
     component: {hello-rs.wasm}
+    resources: ['hello://greeting']
+    prompts: [hello-plan]
     tools:
-      - { name: echo.v1, min_role: ops_viewer, schema_version: '1.0' }
-      - { name: sum.v1, min_role: ops_operator, schema_version: '1.0' }
+      - { name: echo.v1, class: read, min_role: ops_viewer, schema_version: '1.0' }
+      - { name: sum.v1, class: read, min_role: ops_operator, schema_version: '1.0' }
 ";
 
 /// The same where viewers have three reads an hour.
@@ -181,4 +183,27 @@ async fn a_changed_limit_binds_the_running_hub() {
     hub.configure(&three_reads());
     eventually("the new limit binds", async || (echo(&hub, &token).await.status == 429).then_some(())).await;
     is_limited(&echo(&hub, &token).await);
+}
+
+#[tokio::test]
+async fn a_window_outlives_a_change_of_role_and_a_reload_that_shortens_it() {
+    let hub = Hub::start(&three_reads());
+    let user = Uuid::new_v4();
+    let (viewer, operator) = (hub.token_for(VIEWER, user), hub.token_for(OPERATOR, user));
+    for _ in 0..3 {
+        assert_eq!(echo(&hub, &viewer).await.status, 200);
+    }
+    is_limited(&echo(&hub, &viewer).await);
+    assert_eq!(echo(&hub, &operator).await.status, 200, "an operator may do more");
+    is_limited(&echo(&hub, &viewer).await);
+
+    hub.configure(&three_reads().replace("3/hour", "3/second"));
+    eventually("the shorter window is in force", async || (echo(&hub, &viewer).await.status == 200).then_some(()))
+        .await;
+    // Not found out by calls: each of them would count.
+    let changes = || hub.log().matches("providers changed").count();
+    let before = changes();
+    hub.configure(&three_reads());
+    eventually("the longer one is", async || (changes() > before).then_some(())).await;
+    is_limited(&echo(&hub, &viewer).await);
 }

@@ -14,9 +14,11 @@ use crate::support::{
 const HELLO: &str = r"
   hello-rs:
     component: {hello-rs.wasm}
+    resources: ['hello://greeting']
+    prompts: [hello-plan]
     tools:
-      - { name: sum.v1, min_role: ops_operator, schema_version: '1.0' }
-      - { name: echo.v1, min_role: ops_viewer, schema_version: '1.0' }
+      - { name: sum.v1, class: read, min_role: ops_operator, schema_version: '1.0' }
+      - { name: echo.v1, class: read, min_role: ops_viewer, schema_version: '1.0' }
 ";
 
 const VERSION: &str = "2026-07-28";
@@ -94,7 +96,8 @@ async fn what_is_no_message_is_refused_in_the_terms_of_json_rpc() {
         let reply = raw(&hub, "/mcp", &token, &[], body.to_owned()).await;
         let answer = reply.json();
         assert_eq!((reply.status, &answer["error"]["code"]), (400, &json!(code)), "{body}: {reply:?}");
-        assert_eq!((&answer["jsonrpc"], answer.get("id")), (&json!("2.0"), Some(&Value::Null)), "{body}");
+        let id = if body.contains(r#","id":1"#) && !body.starts_with('[') { json!(1) } else { Value::Null };
+        assert_eq!((&answer["jsonrpc"], answer.get("id")), (&json!("2.0"), Some(&id)), "{body}");
         let event = hub.last_event();
         assert_eq!((&event["operation"], &event["outcome"]), (&json!("mcp_message"), &json!("invalid")), "{body}");
         assert!(event["caller_id"].is_string(), "{event}");
@@ -284,15 +287,6 @@ async fn a_message_above_ten_mebibytes_is_refused() {
     assert_eq!((reply.status, &reply.json()["error"]["code"]), (413, &json!(-32600)), "{reply:?}");
     let event = hub.last_event();
     assert_eq!((&event["error_code"], &event["outcome"]), (&json!("input_too_large"), &json!("invalid")));
-}
-
-#[tokio::test]
-async fn without_a_token_the_answer_is_a_challenge() {
-    let hub = Hub::start(HELLO);
-    let reply = hub.post("/mcp", None, r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#).await;
-    assert_eq!((reply.status, reply.header("content-type")), (401, "application/problem+json"), "{reply:?}");
-    assert_eq!(reply.header("www-authenticate"), r#"Bearer realm="bulkhead""#);
-    assert_eq!(reply.json()["code"], "token_missing");
 }
 
 #[tokio::test]

@@ -13,9 +13,11 @@ use crate::support::{
 const HELLO: &str = r"
   hello-rs:
     component: {hello-rs.wasm}
+    resources: ['hello://greeting']
+    prompts: [hello-plan]
     tools:
-      - { name: echo.v1, min_role: ops_viewer, schema_version: '1.0' }
-      - { name: sum.v1, min_role: ops_viewer, schema_version: '1.0' }
+      - { name: echo.v1, class: read, min_role: ops_viewer, schema_version: '1.0' }
+      - { name: sum.v1, class: read, min_role: ops_viewer, schema_version: '1.0' }
 ";
 
 const ERAS: [Era; 2] = [Era::Legacy, Era::Modern];

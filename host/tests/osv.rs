@@ -15,11 +15,12 @@ async fn hub() -> (Hub, Upstream) {
   osv:
     component: {{osv.wasm}}
     allowed_hosts: ['{url}']
+    queries: ['{url}/v1/query', '{url}/v1/querybatch']
     settings: {{ api_url: '{url}' }}
     tools:
-      - {{ name: vulns.query, min_role: ops_viewer, timeout_ms: 5000, schema_version: '1.0' }}
-      - {{ name: vulns.batch, min_role: ops_viewer, timeout_ms: 5000, schema_version: '1.0' }}
-      - {{ name: vuln.get, min_role: ops_viewer, timeout_ms: 5000, schema_version: '1.0' }}
+      - {{ name: vulns.query, class: read, min_role: ops_viewer, timeout_ms: 5000, schema_version: '1.0' }}
+      - {{ name: vulns.batch, class: read, min_role: ops_viewer, timeout_ms: 5000, schema_version: '1.0' }}
+      - {{ name: vuln.get, class: read, min_role: ops_viewer, timeout_ms: 5000, schema_version: '1.0' }}
 outbound: {{ extra_ca: {} }}
 ",
         upstream.ca().display()

@@ -19,7 +19,7 @@ fn fetcher(name: &str, component: &str, allowed_hosts: &[String], timeout_ms: u3
         "  {name}:
     component: {{{component}.wasm}}
     allowed_hosts: [{}]
-    tools: [{{ name: fetch.get, min_role: ops_viewer, timeout_ms: {timeout_ms}, schema_version: '1.0' }}]
+    tools: [{{ name: fetch.get, class: read, min_role: ops_viewer, timeout_ms: {timeout_ms}, schema_version: '1.0' }}]
 ",
         hosts.join(", ")
     )

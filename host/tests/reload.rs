@@ -72,7 +72,7 @@ async fn an_error_in_the_config_disturbs_nothing_and_is_told_with_its_line() {
         let told = told.await;
         let line =
             told.strip_prefix("provider-config.yaml:").and_then(|rest| rest.split(':').next()?.parse::<u32>().ok());
-        assert!(line.is_some_and(|line| (5..9).contains(&line)) && told.contains(named), "{told}");
+        assert!(line.is_some_and(|line| (5..11).contains(&line)) && told.contains(named), "{told}");
         assert_eq!(hub.get("/health", None).await.status, 503);
         assert!(!hub.get("/health", None).await.text.contains(&told), "only callers with a token are told");
         assert_eq!(echo_status(&hub, &token).await, 200, "what served goes on");
@@ -146,6 +146,38 @@ async fn a_broken_component_leaves_the_old_one_serving_and_says_why() {
 }
 
 #[tokio::test]
+async fn what_the_config_withdraws_is_gone_even_where_the_component_does_not_load() {
+    let hub = Hub::start(HELLO);
+    let token = hub.token(VIEWER);
+    let narrow = HELLO.replace("ops_viewer", "ops_admin");
+    for (withdrawn, why) in [
+        (narrow.replace("{hello-rs.wasm}", "nowhere.wasm"), "cannot be read"),
+        (narrow.replace("{hello-rs.wasm}", "broken.wasm"), "cannot describe itself"),
+        (narrow.replace("'1.0'", "'9.0'"), "schema_version"),
+        (HELLO.replace("{hello-rs.wasm}", "broken.wasm").replace("[hello-plan]", "[]"), "cannot describe itself"),
+    ] {
+        replace(hub.folder(), "broken.wasm", &variant("trap"));
+        assert_eq!(echo_status(&hub, &token).await, 200);
+        hub.configure(&withdrawn);
+        let told = async || Some(error_of(&health(&hub, &token).await, "hello-rs")).filter(|error| error.contains(why));
+        let told = eventually(why, told).await;
+        assert!(told.contains("the config withdrew something"), "{told}");
+        assert_eq!(echo_status(&hub, &token).await, 503, "{why}");
+        let tools = hub.mcp(&token, "tools/list", &json!({})).await.to_string();
+        assert!(!tools.contains("hello-rs."), "{tools}");
+        hub.configure(HELLO);
+        eventually("it is mended", async || (echo_status(&hub, &token).await == 200).then_some(())).await;
+    }
+    // As before where nothing is withdrawn.
+    let wider = HELLO.replace("{hello-rs.wasm}", "broken.wasm").replace("[hello-plan]", "all");
+    hub.configure(&wider);
+    let told =
+        async || Some(error_of(&health(&hub, &token).await, "hello-rs")).filter(|error| error.contains("itself"));
+    assert!(eventually("it is told", told).await.starts_with("an older revision is serving, because"));
+    assert_eq!(echo_status(&hub, &token).await, 200);
+}
+
+#[tokio::test]
 async fn new_roles_and_limits_take_effect() {
     let hub = Hub::start(HELLO);
     let viewer = hub.token(VIEWER);
@@ -195,7 +227,11 @@ async fn a_config_behind_swapped_symlinks_is_followed() {
     let token = hub.token(ADMIN);
     let config = fs::read_to_string(hub.config_path()).expect("a config");
     let (folder, link) = (hub.folder(), hub.folder().join("link"));
-    swap_data(folder, "..1", &config.replace("echo.v1, min_role: ops_viewer", "echo.v1, min_role: ops_admin "));
+    swap_data(
+        folder,
+        "..1",
+        &config.replace("echo.v1, class: read, min_role: ops_viewer", "echo.v1, class: read, min_role: ops_admin "),
+    );
     symlink("..data/provider-config.yaml", &link).expect("a link");
     fs::rename(&link, hub.config_path()).expect("renamed");
     let viewer = hub.token(VIEWER);

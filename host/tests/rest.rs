@@ -9,18 +9,24 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use crate::support::{
-    hub::{Hub, OPERATOR, Reply, VIEWER, eventually},
-    jwt::{self, Es256},
+use crate::{
+    hostile::raw::Raw,
+    support::{
+        hub::{Folder, Hub, OPERATOR, Reply, VIEWER, eventually},
+        jwt::{self, Es256},
+        testbed::replace,
+    },
 };
 
 /// hello-rs with one tool that only operators may call.
 pub const HELLO: &str = r"
   hello-rs:
     component: {hello-rs.wasm}
+    resources: ['hello://greeting']
+    prompts: [hello-plan]
     tools:
-      - { name: echo.v1, min_role: ops_viewer, schema_version: '1.0' }
-      - { name: sum.v1, min_role: ops_operator, schema_version: '1.0' }
+      - { name: echo.v1, class: read, min_role: ops_viewer, schema_version: '1.0' }
+      - { name: sum.v1, class: read, min_role: ops_operator, schema_version: '1.0' }
 ";
 
 #[tokio::test]
@@ -50,14 +56,16 @@ async fn a_role_that_is_too_low_is_a_403_and_a_row() {
 const MANY: &str = r"
   hello-rs:
     component: {hello-rs.wasm}
+    resources: ['hello://greeting']
+    prompts: [hello-plan]
     tools:
-      - { name: echo.v1, min_role: ops_viewer, schema_version: '1.0' }
-      - { name: sum.v1, min_role: ops_operator, schema_version: '1.0' }
+      - { name: echo.v1, class: read, min_role: ops_viewer, schema_version: '1.0' }
+      - { name: sum.v1, class: read, min_role: ops_operator, schema_version: '1.0' }
   netdata:
     component: {netdata.wasm}
     allowed_hosts: ['http://127.0.0.1:1']
     settings: { agent_url: 'http://127.0.0.1:1' }
-    tools: [{ name: metrics.query, min_role: ops_admin, schema_version: '1.0' }]
+    tools: [{ name: metrics.query, class: read, min_role: ops_admin, schema_version: '1.0' }]
   asleep:
     enabled: false
     component: {hello-rs.wasm}
@@ -141,10 +149,12 @@ async fn who_has_no_role_learns_nothing_of_what_there_is() {
         assert_eq!(reply.json()["detail"], detail, "{reply:?}");
     }
     for answer in tools {
-        assert_eq!(answer["result"]["content"][0]["text"], detail, "{answer}");
+        let text = answer["result"]["content"][0]["text"].as_str().expect("text");
+        assert!(text.starts_with(&format!("role_too_low: {detail} (next: ")), "{answer}");
     }
     for answer in resources {
-        assert_eq!((&answer["error"]["code"], &answer["error"]["message"]), (&json!(403), &json!(detail)), "{answer}");
+        let text = answer["error"]["message"].as_str().expect("text");
+        assert!(answer["error"]["code"] == 403 && text.starts_with(&format!("role_too_low: {detail} (")), "{answer}");
     }
     for (method, list) in [
         ("tools/list", "tools"),
@@ -284,7 +294,8 @@ async fn health_tells_what_is_wrong_only_to_those_who_may_know() {
     assert_eq!((anonymous.status, &anonymous.json()["status"]), (503, &json!("degraded")));
     assert_eq!(of(&anonymous, "broken")["status"], "down");
     assert_eq!(of(&anonymous, "broken")["error"], "ask with a token to see why");
-    assert_eq!(of(&anonymous, "asleep"), Value::Null, "a disabled provider is not unhealthy");
+    let asleep = of(&anonymous, "asleep");
+    assert_eq!((&asleep["status"], &asleep["error"]), (&json!("disabled"), &Value::Null), "which is nothing wrong");
     assert!(!anonymous.text.contains("no-such-component"), "{anonymous:?}");
 
     let unknown_role = Es256::of_hub(&hub).token(&json!({ "alg": "ES256" }), &jwt::claims("root"));
@@ -304,11 +315,13 @@ async fn one_providers_health_is_checked_when_it_is_asked_for() {
     let health = reply.json();
     assert_eq!((reply.status, &health["provider"], &health["status"]), (200, &json!("hello-rs"), &json!("ok")));
     assert!(health["latency_ms"].is_u64() && health["error"].is_null(), "{health}");
-    for (provider, reason) in
-        [("netdata", "127.0.0.1:1"), ("broken", "no-such-component.wasm"), ("asleep", "enabled: true")]
-    {
+    for (provider, status, reason) in [
+        ("netdata", "down", "127.0.0.1:1"),
+        ("broken", "down", "no-such-component.wasm"),
+        ("asleep", "disabled", "enabled: true"),
+    ] {
         let reply = hub.get(&format!("/providers/{provider}/health"), Some(&token)).await;
-        assert_eq!((reply.status, &reply.json()["status"]), (503, &json!("down")), "{reply:?}");
+        assert_eq!((reply.status, &reply.json()["status"]), (503, &json!(status)), "{reply:?}");
         assert!(reply.json()["error"].as_str().expect("a reason").contains(reason), "{reply:?}");
     }
     assert_eq!(problem(&hub.get("/providers/nobody/health", Some(&token)).await), (404, "unknown_provider".to_owned()));
@@ -329,66 +342,56 @@ async fn a_disabled_or_broken_provider_is_a_503_that_says_why_and_disturbs_no_ot
     assert_eq!(hub.call(&token, "hello-rs/echo.v1", &json!({ "message": "hi" })).await.status, 200);
 }
 
-/// Every `$ref` of the document that is not inside a schema with an identity of its own.
-fn references(value: &Value, found: &mut Vec<String>) {
-    match value {
-        Value::Object(object) if !object.contains_key("$id") => {
-            found.extend(object.get("$ref").and_then(Value::as_str).map(str::to_owned));
-            object.values().for_each(|value| references(value, found));
-        }
-        Value::Array(values) => values.iter().for_each(|value| references(value, found)),
-        _ => {}
-    }
+#[tokio::test]
+async fn a_tool_called_health_is_called_where_health_is_asked_for() {
+    let folder = Folder::new();
+    let bytes = Raw::of("(func $health (type $tool) (call $ok (local.get 0) (local.get 1)))").build();
+    let component = replace(folder.path(), "sick.wasm", &bytes);
+    let tools = "[{ name: health, class: read, min_role: ops_operator, schema_version: '1.0' }]";
+    let hub = Hub::start(&format!("{HELLO}  sick:\n    component: {}\n    tools: {tools}\n", component.display()));
+    let token = hub.token(OPERATOR);
+    let reply = hub.call(&token, "sick/health", &json!({ "a": 1 })).await;
+    assert_eq!((reply.status, reply.json()), (200, json!({ "a": 1 })), "{reply:?}");
+    assert_eq!((&hub.last_event()["operation"], &hub.last_event()["tool"]), (&json!("call_tool"), &json!("health")));
+    assert_eq!(hub.get("/providers/sick/health", Some(&token)).await.json()["status"], "ok");
+    assert_eq!(hub.last_event()["operation"], "check_health");
+    assert_eq!(problem(&hub.call(&hub.token(VIEWER), "sick/health", &json!({})).await), (403, "role_too_low".into()));
+    let reply = hub.call(&token, "hello-rs/health", &json!({})).await;
+    assert_eq!(problem(&reply), (404, "unknown_tool".to_owned()), "where there is no such tool");
+    is_recorded(&hub, &reply, "invalid", "unknown_tool");
+    let document = hub.get("/openapi.json", Some(&token)).await.json();
+    let item = &document["paths"]["/providers/sick/health"];
+    assert!(item["get"].is_object() && item["post"].is_object(), "{item}");
 }
 
 #[tokio::test]
-async fn the_openapi_document_lists_what_the_caller_may_call_and_is_sound() {
-    let hub = Hub::start(MANY);
-    assert_eq!(problem(&hub.get("/openapi.json", None).await), (401, "token_missing".to_owned()));
-    let health = ["/providers/hello-rs/health", "/providers/netdata/health"];
-    for (role, tools) in [
-        (VIEWER, &["/providers/hello-rs/echo.v1"][..]),
-        (OPERATOR, &["/providers/hello-rs/echo.v1", "/providers/hello-rs/sum.v1"]),
-        (
-            "ops_admin",
-            &["/providers/hello-rs/echo.v1", "/providers/hello-rs/sum.v1", "/providers/netdata/metrics.query"],
-        ),
-    ] {
-        let reply = hub.get("/openapi.json", Some(&hub.token(role))).await;
-        let document = reply.json();
-        let paths: BTreeSet<_> = document["paths"].as_object().expect("paths").keys().map(String::as_str).collect();
-        assert_eq!(paths, tools.iter().copied().chain(health).collect(), "{role}");
+async fn a_body_in_a_content_coding_is_a_415_and_a_row() {
+    let hub = Hub::start(HELLO);
+    let token = hub.token(VIEWER);
+    let ask = async |path: &str, codings: &[&str], body: &str| {
+        let request = hub.client().post(format!("{}{path}", hub.url)).body(body.to_owned());
+        let request = codings.iter().fold(request, |request, coding| request.header("content-encoding", *coding));
+        Hub::send(request.header("content-type", "application/json"), Some(&token)).await
+    };
+    let body = r#"{"message":"hi"}"#;
+    for codings in [&["gzip"][..], &["identity, br"], &["identity", "zstd"], &["x-unknown"], &["\u{e4}"]] {
+        let reply = ask(ECHO, codings, body).await;
+        assert_eq!(problem(&reply), (415, "input_encoded".to_owned()), "{codings:?}");
+        assert_eq!(reply.header("accept-encoding"), "identity");
+        is_recorded(&hub, &reply, "invalid", "input_encoded");
+        let reply = ask("/mcp", codings, r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#).await;
+        assert_eq!((reply.status, reply.header("accept-encoding")), (415, "identity"), "{codings:?}: {reply:?}");
+        assert_eq!(reply.json()["error"]["code"], -32600, "{reply:?}");
+        assert_eq!(
+            (&hub.last_event()["surface"], &hub.last_event()["error_code"]),
+            (&json!("mcp"), &json!("input_encoded"))
+        );
     }
-
-    let document = hub.get("/openapi.json", Some(&hub.token("ops_admin"))).await.json();
-    assert_eq!(document["openapi"], "3.1.0");
-    let mut found = vec![];
-    references(&document, &mut found);
-    assert!(!found.is_empty());
-    for reference in found {
-        let pointer = reference.strip_prefix('#').unwrap_or_else(|| panic!("{reference} leads out of the document"));
-        assert!(document.pointer(pointer).is_some(), "{reference} leads nowhere");
+    for codings in [&["identity"][..], &["Identity"], &[""], &["identity, ", "IDENTITY"]] {
+        assert_eq!(ask(ECHO, codings, body).await.status, 200, "{codings:?}");
     }
-    let operations: Vec<_> = document["paths"].as_object().expect("paths").values().map(|path| &path["post"]).collect();
-    let ids: BTreeSet<_> = operations.iter().map(|operation| operation["operationId"].to_string()).collect();
-    let tools: Vec<_> = operations.iter().filter(|operation| !operation.is_null()).collect();
-    assert_eq!(ids.len(), tools.len() + 1, "ids are unique (one `null` stands for the health checks)");
-    let examples = [json!({ "message": "hi" }), json!({ "numbers": [1, 2.5] }), json!({ "context": "system.cpu" })];
-    for (operation, example) in tools.iter().zip(examples) {
-        let input = &operation["requestBody"]["content"]["application/json"]["schema"];
-        let output = &operation["responses"]["200"]["content"]["application/json"]["schema"];
-        for schema in [input, output] {
-            assert!(jsonschema::draft202012::meta::is_valid(schema), "{schema}");
-        }
-        assert!(jsonschema::draft202012::is_valid(input, &example), "{example}");
-        assert!(!jsonschema::draft202012::is_valid(input, &json!({ "message": 1, "numbers": 1, "context": 1 })));
-        assert!(!jsonschema::draft202012::is_valid(output, &json!(1)));
-    }
-    for schema in document["components"]["schemas"].as_object().expect("schemas").values() {
-        assert!(jsonschema::draft202012::meta::is_valid(schema), "{schema}");
-    }
-    let problem = hub.get("/nowhere", None).await.json();
-    assert!(jsonschema::draft202012::is_valid(&document["components"]["schemas"]["Problem"], &problem), "{problem}");
+    let role = ask("/providers/hello-rs/sum.v1", &["gzip"], body).await;
+    assert_eq!(problem(&role), (403, "role_too_low".to_owned()), "the role comes first");
 }
 
 /// Reads one answer and gives its status line and body.

@@ -6,28 +6,15 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::{Map, Value, json};
 
-use crate::support::hub::{ADMIN, Hub};
-
-/// Every provider that is shipped, with every tool of the shipped config and no way out.
-fn shipped() -> String {
-    let config = include_str!("../../provider-config.yaml");
-    let (_, providers) = config.split_once("\nproviders:\n").expect("providers");
-    let lines = providers.lines().filter(|line| !line.trim_start().starts_with("allowed_hosts:"));
-    let text = lines.collect::<Vec<_>>().join("\n").replace("enabled: false", "enabled: true");
-    let text =
-        text.replace("sentry_auth_token: { hosts: [sentry.io, us.sentry.io, de.sentry.io] }", "sentry_auth_token: {}");
-    ["hello-rs", "netdata", "osv", "socket", "sentry"]
-        .iter()
-        .fold(text, |text, name| text.replace(&format!("providers/{name}.wasm"), &format!("{{{name}.wasm}}")))
-}
+use crate::{support::hub::ADMIN, upstreams::shipped};
 
 #[tokio::test]
 async fn no_tool_breaks_its_callers_within_a_schema_version() {
-    let hub = Hub::start(&shipped());
+    let (hub, _upstreams) = shipped::hub("", &[]).await;
     let document = hub.get("/openapi.json", Some(&hub.token(ADMIN))).await.json();
     let accepting = std::env::var_os("BULKHEAD_ACCEPT_SCHEMAS").is_some();
     let mut problems = Vec::new();
-    for provider in ["hello-rs", "netdata", "osv", "socket", "sentry"] {
+    for provider in shipped::NAMES {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/schemas/{provider}.json"));
         let now = tools(&document, provider);
         let promised: Map<String, Value> =
@@ -49,11 +36,7 @@ fn tools(document: &Value, provider: &str) -> Map<String, Value> {
     let prefix = format!("/providers/{provider}/");
     let tools = paths.iter().filter_map(|(path, item)| Some((path.strip_prefix(&prefix)?, item.get("post")?)));
     let tools = tools.map(|(tool, operation)| {
-        let schema = |content: &Value| {
-            let mut schema = content["content"]["application/json"]["schema"].clone();
-            schema.as_object_mut().expect("a schema").remove("$id");
-            schema
-        };
+        let schema = |content: &Value| whole(document, &content["content"]["application/json"]["schema"]);
         let promised = json!({
             "schema_version": operation["x-schema-version"],
             "input": schema(&operation["requestBody"]),
@@ -62,6 +45,31 @@ fn tools(document: &Value, provider: &str) -> Map<String, Value> {
         (tool.to_owned(), promised)
     });
     tools.collect()
+}
+
+/// The schema that a reference leads to, with those that it refers to as its own definitions.
+fn whole(document: &Value, reference: &Value) -> Value {
+    const COMPONENTS: &str = "#/components/schemas/";
+    let mut definitions = Map::new();
+    let own = |schema: &Value| -> Value {
+        serde_json::from_str(&schema.to_string().replace(COMPONENTS, "#/$defs/")).expect("JSON")
+    };
+    let component = |name: &str| own(&document["components"]["schemas"][name]);
+    let mut schema = component(reference["$ref"].as_str().expect("a reference").trim_start_matches(COMPONENTS));
+    let mut text = schema.to_string();
+    while let Some((_, rest)) = text.split_once("\"#/$defs/") {
+        let (name, rest) = rest.split_once('"').expect("the end of a text");
+        let (name, mut rest) = (name.to_owned(), rest.to_owned());
+        if !definitions.contains_key(&name) {
+            definitions.insert(name.clone(), component(&name));
+            rest += &definitions[&name].to_string();
+        }
+        text = rest;
+    }
+    if !definitions.is_empty() {
+        schema["$defs"] = Value::Object(definitions);
+    }
+    schema
 }
 
 /// What callers of the promised tools would trip over now.

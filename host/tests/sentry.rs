@@ -28,12 +28,12 @@ fn provider(web: &str, ingest: &str) -> String {
     allowed_hosts: ['{web}', '{ingest}']
     settings: {{ org: acme, base_url: '{web}' }}
     tools:
-      - {{ name: capture.error, min_role: ops_operator, timeout_ms: 10000, schema_version: '1.0' }}
-      - {{ name: issues.list, min_role: ops_viewer, timeout_ms: 5000, schema_version: '1.0' }}
-      - {{ name: issue.get, min_role: ops_viewer, timeout_ms: 5000, schema_version: '1.0' }}
-      - {{ name: issue.update, min_role: ops_operator, timeout_ms: 5000, schema_version: '1.0' }}
-      - {{ name: issues.create, min_role: ops_admin, timeout_ms: 10000, schema_version: '1.0' }}
-      - {{ name: projects.list, min_role: ops_viewer, timeout_ms: 5000, schema_version: '1.0' }}
+      - {{ name: capture.error, class: scan, min_role: ops_operator, timeout_ms: 10000, schema_version: '1.0' }}
+      - {{ name: issues.list, class: read, min_role: ops_viewer, timeout_ms: 5000, schema_version: '1.0' }}
+      - {{ name: issue.get, class: read, min_role: ops_viewer, timeout_ms: 5000, schema_version: '1.0' }}
+      - {{ name: issue.update, class: write, min_role: ops_operator, timeout_ms: 5000, schema_version: '1.0' }}
+      - {{ name: issues.create, class: write, min_role: ops_admin, timeout_ms: 10000, schema_version: '1.0' }}
+      - {{ name: projects.list, class: read, min_role: ops_viewer, timeout_ms: 5000, schema_version: '1.0' }}
 "
     )
 }
@@ -284,7 +284,7 @@ async fn health_and_errors_name_what_is_missing_and_the_command_that_mends_it_bu
     restart_with(&mut room.hub, "sentry_auth_token", READ_ONLY);
     said += &room.health(200, "degraded").await;
     let missing = "event:write for issue.update or issues.create, org:read for projects.list";
-    assert!(said.contains(missing) && said.contains("`bulkhead secrets set sentry_auth_token`"), "{said}");
+    assert!(said.contains(missing) && said.contains("`bulkhead secrets set sentry_auth_token --data <"), "{said}");
     for (tool, input, scope) in [
         ("issues.create", json!({ "issue_id": "1", "integration_id": "2", "title": "t" }), "event:write"),
         ("issue.update", json!({ "issue_id": "1", "status": "resolved" }), "event:write"),
@@ -311,7 +311,7 @@ async fn health_and_errors_name_what_is_missing_and_the_command_that_mends_it_bu
     restart_with(&mut room.hub, "sentry_dsn", wrong_dsn);
     let reason = room.health(503, "down").await;
     for secret in ["sentry_auth_token", "sentry_dsn"] {
-        assert!(reason.contains(&format!("`bulkhead secrets set {secret}`")), "{reason}");
+        assert!(reason.contains(&format!("`bulkhead secrets set {secret} --data <")), "{reason}");
     }
     said += &reason;
     for secret in [KEY, TOKEN, READ_ONLY, wrong_token, wrong_dsn] {

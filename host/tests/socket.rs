@@ -17,15 +17,16 @@ async fn hub(scan_timeout_ms: u32) -> (Hub, Upstream) {
     component: {{socket.wasm}}
     vault_key: socket_api_key
     allowed_hosts: ['{url}']
+    queries: ['{url}/v0/orgs/*/purl']
     settings: {{ api_url: '{url}/v0' }}
     tools:
-      - {{ name: scan.repo, min_role: ops_operator, timeout_ms: {scan_timeout_ms}, schema_version: '1.0' }}
-      - {{ name: scan.result, min_role: ops_viewer, timeout_ms: 10000, schema_version: '1.0' }}
-      - {{ name: findings.list, min_role: ops_viewer, timeout_ms: 5000, schema_version: '1.0' }}
-      - {{ name: findings.annotate, min_role: ops_operator, timeout_ms: 5000, schema_version: '1.0' }}
-      - {{ name: package.score, min_role: ops_viewer, timeout_ms: 10000, schema_version: '1.0' }}
-      - {{ name: repos.list, min_role: ops_viewer, timeout_ms: 5000, schema_version: '1.0' }}
-      - {{ name: orgs.list, min_role: ops_viewer, timeout_ms: 5000, schema_version: '1.0' }}
+      - {{ name: scan.repo, class: scan, min_role: ops_operator, timeout_ms: {scan_timeout_ms}, schema_version: '1.0' }}
+      - {{ name: scan.result, class: read, min_role: ops_viewer, timeout_ms: 10000, schema_version: '1.0' }}
+      - {{ name: findings.list, class: read, min_role: ops_viewer, timeout_ms: 5000, schema_version: '1.0' }}
+      - {{ name: findings.annotate, class: scan, min_role: ops_operator, timeout_ms: 5000, schema_version: '1.0' }}
+      - {{ name: package.score, class: read, min_role: ops_viewer, timeout_ms: 10000, schema_version: '1.0' }}
+      - {{ name: repos.list, class: read, min_role: ops_viewer, timeout_ms: 5000, schema_version: '1.0' }}
+      - {{ name: orgs.list, class: read, min_role: ops_viewer, timeout_ms: 5000, schema_version: '1.0' }}
 outbound: {{ extra_ca: {} }}
 ",
         upstream.ca().display()

@@ -8,7 +8,7 @@ use crate::workspace::{self, Workspace};
 
 /// Builds the hub optimised and runs the comparison; the figures are ratios within one run, because machines differ.
 pub fn bench(workspace: &Workspace, args: &[String]) -> Result<()> {
-    components::build(workspace, &["hello-rs".to_owned()])?;
+    components::build(workspace, components::Which::Named(&["hello-rs".to_owned()]))?;
     eprintln!("building the hub optimised (the first time takes several minutes) ...");
     let mut command = workspace::cargo();
     command.current_dir(&workspace.root);

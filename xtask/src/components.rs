@@ -11,20 +11,28 @@ use crate::process::{self, minutes};
 use crate::wasm_toolchain::{TARGET, Toolchain};
 use crate::workspace::Workspace;
 
-/// Builds the named providers, or all of them.
-pub fn build(workspace: &Workspace, names: &[String]) -> Result<()> {
+/// Which providers to build.
+#[derive(Debug, Clone, Copy)]
+pub enum Which<'a> {
+    /// Every one, also those that only the tests use.
+    All,
+    /// Those that a hub may serve.
+    Shipped,
+    /// Those of these names.
+    Named(&'a [String]),
+}
+
+/// Builds providers.
+pub fn build(workspace: &Workspace, which: Which) -> Result<()> {
     let all = discover(&workspace.providers())?;
-    if let Some(unknown) = names.iter().find(|name| !all.contains(name)) {
-        bail!("there is no provider `{unknown}`; there are: {}", all.join(", "));
-    }
-    let names = if names.is_empty() { &all } else { names };
+    let names = chosen(&all, which)?;
     let toolchain = Toolchain::ensure(workspace)?;
 
     eprintln!("building providers: {} ...", names.join(", "));
     let mut command = toolchain.cargo_build();
     command.current_dir(workspace.providers()).env("CARGO_TARGET_DIR", workspace.providers_target());
     command.env("CARGO_ENCODED_RUSTFLAGS", without_machine_paths(workspace));
-    for name in names {
+    for name in &names {
         command.args(["--package", name]);
     }
     ensure!(
@@ -32,7 +40,7 @@ pub fn build(workspace: &Workspace, names: &[String]) -> Result<()> {
         "a provider does not build; the compiler says why above"
     );
 
-    for name in names {
+    for name in &names {
         componentize(workspace, name).with_context(|| format!("provider `{name}`"))?;
     }
     Ok(())
@@ -52,21 +60,40 @@ fn without_machine_paths(workspace: &Workspace) -> String {
     folders.map(|(folder, name)| format!("--remap-path-prefix={folder}={name}")).join("\u{1f}")
 }
 
-/// The provider crates by their folders' names, which are also the packages' and the components' names.
-fn discover(folder: &Path) -> Result<Vec<String>> {
-    let mut names = Vec::new();
+/// A provider's crate: its folder's name is also the package's and the component's.
+struct Crate {
+    name: String,
+    for_tests: bool,
+}
+
+fn chosen(all: &[Crate], which: Which) -> Result<Vec<String>> {
+    let names: Vec<_> = match which {
+        Which::All => all.iter().map(|found| found.name.clone()).collect(),
+        Which::Shipped => all.iter().filter(|found| !found.for_tests).map(|found| found.name.clone()).collect(),
+        Which::Named(names) => names.to_vec(),
+    };
+    if let Some(unknown) = names.iter().find(|name| !all.iter().any(|found| found.name == **name)) {
+        let known: Vec<_> = all.iter().map(|found| found.name.as_str()).collect();
+        bail!("there is no provider `{unknown}`; there are: {}", known.join(", "));
+    }
+    Ok(names)
+}
+
+fn discover(folder: &Path) -> Result<Vec<Crate>> {
+    let mut found = Vec::new();
     let entries = fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
     for entry in entries {
         let entry = entry?;
         // A crate that providers merely share is no `cdylib`.
         let manifest = fs::read_to_string(entry.path().join("Cargo.toml")).unwrap_or_default();
         if manifest.contains("cdylib") {
-            names.push(entry.file_name().to_string_lossy().into_owned());
+            let name = entry.file_name().to_string_lossy().into_owned();
+            found.push(Crate { name, for_tests: manifest.contains("for-tests = true") });
         }
     }
-    names.sort();
-    ensure!(!names.is_empty(), "{} holds no crate with crate-type = [\"cdylib\"]", folder.display());
-    Ok(names)
+    found.sort_by(|one, other| one.name.cmp(&other.name));
+    ensure!(!found.is_empty(), "{} holds no crate with crate-type = [\"cdylib\"]", folder.display());
+    Ok(found)
 }
 
 fn componentize(workspace: &Workspace, name: &str) -> Result<()> {

@@ -1,6 +1,7 @@
 //! The project's own commands: each sets up what the machine lacks, then does its job.
 
 mod bench;
+mod campaign;
 mod components;
 mod debian;
 mod host;
@@ -22,12 +23,15 @@ use crate::workspace::Workspace;
 const USAGE: &str = "\
 Usage: cargo xtask <command>
 
-  run [-- SERVE_ARGS]   build everything, start the hub in the foreground, print a token and a first call
+  run [--role ROLE] [--ttl TIME] [-- SERVE_ARGS]
+                        build everything, start the hub in the foreground, print a first call, and how a client is added
+                        (its token is for ops_viewer and 30d unless asked for otherwise)
   test [-- TEST_ARGS]   build everything, install the test tools, run every test
+  campaign NAME         a long test at its full length; without a name it lists them
   bench [-- BENCH_ARGS] build everything optimised, and compare the hub's line with a bare echo server
-  build [NAME...]       providers (all, or those named) to components, then the hub
+  build [NAME...]       the named providers to components; without a name all of them and the hub
   tokens [PATH...]      find credentials in files: all of the repository's, or those named
-  tools                 install only what the tests need: a Node, a Python environment, a Netdata Agent
+  tools                 install only what the tests need: a Node, Python environments, client generators, a Netdata Agent
 ";
 
 fn main() -> ExitCode {
@@ -45,8 +49,9 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
     }
     let workspace = Workspace::find()?;
     match command {
-        "run" => match run::run(&workspace, passed_on("run", rest)?)? {},
+        "run" => match run::run(&workspace, rest)? {},
         "test" => test::test(&workspace, passed_on("test", rest)?),
+        "campaign" => campaign::campaign(&workspace, rest),
         "bench" => bench::bench(&workspace, passed_on("bench", rest)?).map(|()| ExitCode::SUCCESS),
         "build" => build(&workspace, rest).map(|()| ExitCode::SUCCESS),
         "tokens" => tokens::check(&workspace, rest).map(|()| ExitCode::SUCCESS),
@@ -60,7 +65,10 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
 }
 
 fn build(workspace: &Workspace, names: &[String]) -> Result<()> {
-    components::build(workspace, names)?;
+    if !names.is_empty() {
+        return components::build(workspace, components::Which::Named(names));
+    }
+    components::build(workspace, components::Which::All)?;
     host::build(workspace)
 }
 

@@ -19,16 +19,31 @@ pub const GREETER: &str = "greet-beside-the-hub";
 /// What the hub prints once it answers; the address follows.
 const READY: &str = "listening on ";
 
+/// The token of the first call, which is pasted at once.
+const FIRST: Wanted = Wanted { role: "ops_operator", ttl: "1h" };
+/// The token that goes into a client's own config, where it stays: it must not end within the hour, nor may it do more than
+/// look, unless asked for.
+const CLIENT: Wanted = Wanted { role: "ops_viewer", ttl: "30d" };
+
+/// A token to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Wanted<'a> {
+    role: &'a str,
+    ttl: &'a str,
+}
+
 /// Builds, then *becomes* the hub, so that Ctrl-C, SIGTERM and the exit status are the hub's own and nothing is left
 /// behind. A second process reads the hub's output, greets when it is ready, and ends with it.
-pub fn run(workspace: &Workspace, serve_args: &[String]) -> Result<Infallible> {
-    components::build(workspace, &[])?;
+pub fn run(workspace: &Workspace, args: &[String]) -> Result<Infallible> {
+    let (client, serve_args) = wanted(args)?;
+    components::build(workspace, components::Which::Shipped)?;
     host::build(workspace)?;
 
     let data = option(serve_args, "--data").or_else(|| env::var("BULKHEAD_DATA").ok()).unwrap_or_else(|| "data".into());
+    let has_issuer = option(serve_args, "--jwks-url").is_some() || env::var_os("BULKHEAD_JWKS_URL").is_some();
     let hub = workspace.hub();
     let (output, input) = io::pipe().context("no pipe for the hub's output")?;
-    start_greeter(workspace, &hub, &data, output)?;
+    start_greeter(workspace, &hub, if has_issuer { None } else { Some(&data) }, client, output)?;
 
     let mut command = Command::new(&hub);
     command.current_dir(&workspace.root).arg("serve").args(serve_args).stdout(input);
@@ -38,10 +53,37 @@ pub fn run(workspace: &Workspace, serve_args: &[String]) -> Result<Infallible> {
     Err(command.exec()).with_context(|| format!("{} could not start", hub.display()))
 }
 
-fn start_greeter(workspace: &Workspace, hub: &Path, data: &str, output: PipeReader) -> Result<()> {
+/// What is asked of the client's token, and what goes to `serve`: that stands behind two dashes.
+fn wanted(args: &[String]) -> Result<(Wanted<'_>, &[String])> {
+    let end = args.iter().position(|arg| arg == "--");
+    let (own, serve_args) = end.map_or((args, &[][..]), |end| (&args[..end], &args[end + 1..]));
+    let mut client = CLIENT;
+    let mut own = own.iter().map(String::as_str);
+    while let Some(name) = own.next() {
+        let asked = match name {
+            "--role" => &mut client.role,
+            "--ttl" => &mut client.ttl,
+            _ => bail!(
+                "`run` does not know `{name}`: it takes --role and --ttl of the token for clients, and passes on what stands \
+                 behind two dashes: cargo xtask run -- {name}"
+            ),
+        };
+        *asked = own.next().with_context(|| format!("`{name}` needs a value, such as `--role ops_operator`"))?;
+    }
+    Ok((client, serve_args))
+}
+
+fn start_greeter(
+    workspace: &Workspace,
+    hub: &Path,
+    data: Option<&str>,
+    client: Wanted<'_>,
+    output: PipeReader,
+) -> Result<()> {
     let program = env::current_exe().context("this program's own path is unknown")?;
     let mut greeter = Command::new(program);
-    greeter.current_dir(&workspace.root).arg(GREETER).arg(hub).arg(data).stdin(Stdio::from(output));
+    greeter.current_dir(&workspace.root).arg(GREETER).arg(hub).args([client.role, client.ttl]).args(data);
+    greeter.stdin(Stdio::from(output));
     // In a group of its own Ctrl-C passes it by: it has to outlive the hub's last line.
     greeter.process_group(0).spawn().context("the greeter could not start")?;
     Ok(())
@@ -62,40 +104,76 @@ fn option(args: &[String], name: &str) -> Option<String> {
 
 /// Passes the hub's output on and greets once, when the hub says that it is ready.
 pub fn greet(args: &[String]) -> Result<()> {
-    let [hub, data] = args else { bail!("this command is not for people; use `cargo xtask run`") };
+    let [hub, role, ttl, data @ ..] = args else { bail!("this command is not for people; use `cargo xtask run`") };
+    let client = Wanted { role, ttl };
     let mut greeted = false;
     for line in io::stdin().lock().lines() {
         let line = line.context("the hub's output is lost")?;
         println!("{line}");
         if let Some(url) = line.strip_prefix(READY).filter(|_| !greeted) {
             greeted = true;
-            println!("{}", welcome(url.trim(), &mint(hub, data)));
+            let url = reachable(url.trim());
+            println!("{}", data.first().map_or_else(|| of_others(&url), |data| greeting(&url, hub, data, client)));
         }
     }
     Ok(())
 }
 
-fn mint(hub: &str, data: &str) -> Result<String> {
+/// An address that a client can dial: one that stands for all of the machine's is none.
+fn reachable(url: &str) -> String {
+    url.replacen("//0.0.0.0:", "//127.0.0.1:", 1).replacen("//[::]:", "//[::1]:", 1)
+}
+
+fn greeting(url: &str, hub: &str, data: &str, client: Wanted<'_>) -> String {
+    match mint(hub, data, FIRST).and_then(|first| Ok((first, mint(hub, data, client)?))) {
+        Ok((first, of_client)) => welcome(url, &first, client, &of_client),
+        Err(error) => format!("\nThe hub is ready at {url}, but no token could be made: {error:#}\n"),
+    }
+}
+
+fn mint(hub: &str, data: &str, wanted: Wanted<'_>) -> Result<String> {
     let mut command = Command::new(hub);
-    command.args(["token", "--role", "ops_operator", "--data", data]);
+    command.args(["token", "--role", wanted.role, "--ttl", wanted.ttl, "--data", data]);
     Ok(process::capture(&mut command, Duration::from_secs(20))?.trim().to_owned())
 }
 
-fn welcome(url: &str, token: &Result<String>) -> String {
-    let token = match token {
-        Ok(token) => token,
-        Err(error) => return format!("\nThe hub is ready at {url}, but no token could be made: {error:#}\n"),
-    };
+fn welcome(url: &str, first: &str, client: Wanted<'_>, of_client: &str) -> String {
+    let Wanted { role, ttl } = client;
     format!(
         "\n\
-         Bulkhead is ready. A token for the role ops_operator:\n\n{token}\n\n\
-         A first call, to paste into another terminal:\n\n\
-         curl -s -X POST {url}/providers/hello-rs/echo.v1 -H \"Authorization: Bearer {token}\" \
-         -H 'content-type: application/json' -d '{{\"message\":\"hello\"}}'\n\n\
-         Claude Code:\n\n\
-         claude mcp add --transport http bulkhead {url}/mcp --header \"Authorization: Bearer {token}\"\n\n\
-         Ctrl-C stops the hub.\n"
+         Bulkhead is ready. A token for the role {}, for {}:\n\n{first}\n\n\
+         A first call, to paste into another terminal:\n\n{}\n\n\
+         Claude Code, and any other client of MCP (with a token of its own for {role}, for {ttl}; `cargo xtask run --role \
+         ops_operator` for one that may do more):\n\n{}\n\n\
+         Ctrl-C stops the hub.\n",
+        FIRST.role,
+        FIRST.ttl,
+        first_call(url, first),
+        add_to_claude(url, of_client),
     )
+}
+
+/// Where tokens come from an identity provider, there is none to print.
+fn of_others(url: &str) -> String {
+    format!(
+        "\n\
+         Bulkhead is ready. With a token of your identity provider in TOKEN:\n\n{}\n\n{}\n\n\
+         Ctrl-C stops the hub.\n",
+        first_call(url, "$TOKEN"),
+        add_to_claude(url, "$TOKEN"),
+    )
+}
+
+fn first_call(url: &str, token: &str) -> String {
+    format!(
+        "curl -s -X POST {url}/providers/hello-rs/echo.v1 -H \"Authorization: Bearer {token}\" \
+         -H 'content-type: application/json' -d '{{\"message\":\"hello\"}}'"
+    )
+}
+
+/// The endpoint whose names every client takes: many refuse or rewrite dots.
+fn add_to_claude(url: &str, token: &str) -> String {
+    format!("claude mcp add --transport http bulkhead {url}/mcp/flat --header \"Authorization: Bearer {token}\"")
 }
 
 #[cfg(test)]
@@ -114,9 +192,44 @@ mod tests {
     }
 
     #[test]
-    fn the_first_call_is_one_line() {
-        let text = welcome("http://127.0.0.1:8080", &Ok("T".into()));
+    fn the_first_call_is_one_line_with_the_short_token() {
+        let text = welcome("http://127.0.0.1:8080", "SHORT", CLIENT, "LONG");
         let call = text.lines().find(|line| line.starts_with("curl ")).unwrap();
-        assert!(call.ends_with(r#"-d '{"message":"hello"}'"#), "{call}");
+        assert!(call.ends_with(r#"-d '{"message":"hello"}'"#) && call.contains("Bearer SHORT"), "{call}");
+    }
+
+    #[test]
+    fn a_client_gets_a_lasting_token_that_may_only_look_and_names_without_dots() {
+        let text = welcome("http://127.0.0.1:8080", "SHORT", CLIENT, "LONG");
+        let line = text.lines().find(|line| line.starts_with("claude ")).unwrap();
+        let expected = "claude mcp add --transport http bulkhead http://127.0.0.1:8080/mcp/flat \
+                        --header \"Authorization: Bearer LONG\"";
+        assert_eq!(line, expected);
+        assert_eq!(CLIENT, Wanted { role: "ops_viewer", ttl: "30d" });
+        assert!(text.contains("for ops_viewer, for 30d"), "{text}");
+    }
+
+    #[test]
+    fn another_role_and_time_may_be_asked_for() {
+        let args = words("--role ops_operator --ttl 7d -- --listen :1 --role x");
+        let (client, serve_args) = wanted(&args).unwrap();
+        assert_eq!(client, Wanted { role: "ops_operator", ttl: "7d" });
+        assert_eq!(serve_args, words("--listen :1 --role x"));
+        assert_eq!(wanted(&[]).unwrap(), (CLIENT, &[][..]));
+        assert!(wanted(&words("--listen :1")).unwrap_err().to_string().contains("cargo xtask run -- --listen"));
+        assert!(wanted(&words("--role")).is_err());
+    }
+
+    #[test]
+    fn an_address_of_everywhere_is_told_as_one_that_can_be_dialled() {
+        assert_eq!(reachable("http://0.0.0.0:8080"), "http://127.0.0.1:8080");
+        assert_eq!(reachable("http://[::]:8080"), "http://[::1]:8080");
+        assert_eq!(reachable("http://10.0.0.0:8080"), "http://10.0.0.0:8080");
+    }
+
+    #[test]
+    fn where_an_identity_provider_makes_tokens_none_is_printed() {
+        let text = of_others("http://127.0.0.1:8080");
+        assert!(text.contains("Bearer $TOKEN") && text.contains("/mcp/flat"), "{text}");
     }
 }

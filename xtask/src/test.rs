@@ -12,7 +12,7 @@ use crate::{components, tools};
 /// The root workspace's tests come last and end with the runner's own summary; what failed before is said before them.
 pub fn test(workspace: &Workspace, runner_args: &[String]) -> Result<ExitCode> {
     tools::ensure_all(workspace)?.warn();
-    components::build(workspace, &[])?;
+    components::build(workspace, components::Which::All)?;
 
     let mut failed = Vec::new();
     let parts = [
@@ -31,7 +31,7 @@ pub fn test(workspace: &Workspace, runner_args: &[String]) -> Result<ExitCode> {
     }
 
     eprintln!("testing the hub ...");
-    let mut command = root(workspace);
+    let mut command = root(workspace, None);
     command.args(runner_args).env("BULKHEAD_TEST_TOOLS", workspace.test_tools());
     let status = process::show(&mut command, minutes(60)).context("the hub's tests")?;
     Ok(if status.success() && failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -59,11 +59,13 @@ fn docs(workspace: &Workspace) -> Command {
     command
 }
 
-fn root(workspace: &Workspace) -> Command {
+/// The hub's own tests, with a profile of `.config/nextest.toml` if one is named.
+pub fn root(workspace: &Workspace, profile: Option<&str>) -> Command {
     let mut command = workspace::cargo();
     command.current_dir(&workspace.root);
     if has_nextest() {
         command.args(["nextest", "run"]);
+        command.args(profile.map(|profile| format!("--profile={profile}")));
     } else {
         command.arg("test");
     }

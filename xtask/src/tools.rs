@@ -1,6 +1,7 @@
 //! What the tests need and cargo cannot bring, in one folder that the tests get as `BULKHEAD_TEST_TOOLS`.
 
 mod bugsink;
+mod generators;
 mod netdata;
 mod node;
 mod python;
@@ -25,10 +26,11 @@ struct Tool {
     install: Install,
 }
 
-fn all() -> [Tool; 4] {
+fn all() -> [Tool; 5] {
     [
         Tool { name: "node", stamp: node::stamp(), install: node::install },
         Tool { name: "python", stamp: python::stamp(), install: python::install },
+        Tool { name: "generators", stamp: generators::stamp(), install: generators::install },
         Tool { name: "bugsink", stamp: bugsink::stamp(), install: bugsink::install },
         Tool { name: "netdata", stamp: netdata::stamp(), install: netdata::install },
     ]

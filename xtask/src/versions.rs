@@ -15,6 +15,18 @@ pub const NODE: &str = "22.23.3";
 /// The official MCP client library for Python (PyPI).
 pub const PYTHON_MCP: &str = "2.3.0";
 
+/// Makes TypeScript types of an OpenAPI document (npm).
+pub const OPENAPI_TYPESCRIPT: &str = "7.13.0";
+
+/// Makes a TypeScript client of one (npm).
+pub const HEY_API: &str = "0.99.0";
+
+/// TypeScript's compiler, which checks both (npm).
+pub const TYPESCRIPT: &str = "5.9.3";
+
+/// Makes a Python client of one (PyPI).
+pub const OPENAPI_PYTHON_CLIENT: &str = "0.29.1";
+
 /// Bugsink, a server that takes what Sentry's clients send (PyPI).
 pub const BUGSINK: &str = "2.6.1";
 

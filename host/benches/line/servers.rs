@@ -26,7 +26,9 @@ version: '1.0'
 providers:
   hello-rs:
     component: COMPONENT
-    tools: [{ name: echo.v1, min_role: ops_viewer, schema_version: '1.0' }]
+    # One caller, who has half of them.
+    sandbox: { concurrent_calls: 64 }
+    tools: [{ name: echo.v1, class: read, min_role: ops_viewer, schema_version: '1.0' }]
 ";
 
 /// Serves until standard input ends. Prints the address and a token first.

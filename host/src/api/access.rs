@@ -3,20 +3,15 @@
 use std::sync::Arc;
 
 use axum::{
-    Extension, Json, Router,
+    Extension,
     extract::{Request, State},
-    http::{
-        HeaderMap, HeaderValue,
-        header::{AUTHORIZATION, WWW_AUTHENTICATE},
-    },
+    http::{HeaderMap, StatusCode, header::AUTHORIZATION},
     middleware::Next,
-    response::{IntoResponse, Response},
-    routing::get,
+    response::{IntoResponse as _, Response},
 };
-use serde_json::json;
 
 use super::{
-    Correlation, PublicAddress, Refused,
+    Correlation,
     connections::{Connection, UnderWay},
 };
 use crate::{
@@ -29,10 +24,18 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct Admission(pub(crate) Result<Place, CallError>);
 
+/// A way in: what comes by it, and how it is refused there.
+#[derive(Clone)]
+pub(super) struct Entrance {
+    pub(super) hub: Arc<Hub>,
+    pub(super) surface: Surface,
+    pub(super) refusal: fn(&CallError) -> Response,
+}
+
 /// Lets a request with a valid token through, with its caller and its place in the extensions. The place is taken until the
 /// answer is, so that a client that does not read its answers holds nobody's places but its own.
 pub(super) async fn require(
-    State((hub, surface)): State<(Arc<Hub>, Surface)>,
+    State(Entrance { hub, surface, refusal }): State<Entrance>,
     Extension(correlation): Extension<Correlation>,
     mut request: Request,
     next: Next,
@@ -41,7 +44,14 @@ pub(super) async fn require(
         Ok(caller) => {
             let place = hub.enter(&caller);
             let connection = request.extensions().get::<Arc<Connection>>().cloned();
-            let under_way = place.as_ref().ok().map(|place| UnderWay::new(place.clone(), connection));
+            let under_way = match &place {
+                Ok(place) => match UnderWay::new(place.clone(), connection) {
+                    // Nothing has begun, and the connection is ending.
+                    None => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
+                    under_way => under_way,
+                },
+                Err(_) => None,
+            };
             request.extensions_mut().insert(caller);
             request.extensions_mut().insert(Admission(place));
             let mut response = next.run(request).await;
@@ -50,7 +60,7 @@ pub(super) async fn require(
             }
             response
         }
-        Err(error) => Refused(error).into_response(),
+        Err(error) => refusal(&error),
     }
 }
 
@@ -75,47 +85,4 @@ fn bearer(headers: &HeaderMap) -> Result<&str, IdentityError> {
     let (scheme, token) = shown.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(IdentityError::Missing)?;
     let token = token.trim();
     if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() { Ok(token) } else { Err(IdentityError::Missing) }
-}
-
-/// Adds to a challenge where its metadata is (RFC 9728 §5.1), as MCP clients expect of a 401.
-pub(super) async fn point_to_metadata(
-    State(metadata): State<Option<Arc<str>>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let mut response = next.run(request).await;
-    if let Some(metadata) = metadata
-        && let Some(challenge) = response.headers().get(WWW_AUTHENTICATE).and_then(|value| value.to_str().ok())
-        && let Ok(value) = HeaderValue::from_str(&format!("{challenge}, resource_metadata=\"{metadata}\""))
-    {
-        response.headers_mut().insert(WWW_AUTHENTICATE, value);
-    }
-    response
-}
-
-/// Where the metadata is, if there is any.
-pub(super) fn metadata_url(hub: &Hub, address: &PublicAddress) -> Option<Arc<str>> {
-    hub.identity().authorization_server()?;
-    let url = address.base_url.as_ref()?.join("/.well-known/oauth-protected-resource").ok()?;
-    Some(url.as_str().into())
-}
-
-/// Protected-resource metadata (RFC 9728), which tells MCP clients where to get a token. Only with a configured public
-/// URL: one taken from the `Host` header would be the caller's to choose.
-pub(super) fn metadata_routes(hub: &Arc<Hub>, address: &PublicAddress) -> Router<Arc<Hub>> {
-    let (Some(base), Some(issuer)) = (&address.base_url, hub.identity().authorization_server()) else {
-        return Router::new();
-    };
-    let document = |path: &str| {
-        let resource = base.join(path).map_or_else(|_| base.to_string(), |url| url.to_string());
-        json!({
-            "resource": resource.trim_end_matches('/'),
-            "authorization_servers": [issuer],
-            "bearer_methods_supported": ["header"],
-        })
-    };
-    let (root, mcp) = (document("/"), document("/mcp"));
-    Router::new()
-        .route("/.well-known/oauth-protected-resource", get(|| async { Json(root) }))
-        .route("/.well-known/oauth-protected-resource/mcp", get(|| async { Json(mcp) }))
 }

@@ -4,15 +4,19 @@ use std::sync::Arc;
 
 use axum::{
     Extension, Json,
-    extract::{Path, State},
-    http::{HeaderMap, StatusCode, header::AUTHORIZATION},
+    extract::{Path, State, rejection::PathRejection},
+    http::{
+        HeaderMap, StatusCode,
+        header::{AUTHORIZATION, RETRY_AFTER},
+    },
     response::{IntoResponse, Response},
 };
+use chrono::SecondsFormat;
 use serde::Serialize;
 
 use super::{Admission, Correlation, Refused, access, tools};
 use crate::{
-    call::{Call, CallError, Hub, Operation, Output, Principal, Surface},
+    call::{Call, CallError, Hub, Operation, Output, Principal, Surface, whole_seconds},
     health::{Health, Status},
     identity::{Caller, Role},
     registry::{Entry, Snapshot},
@@ -21,11 +25,14 @@ use crate::{
 /// The answer of `GET /health`.
 #[derive(Debug, Serialize)]
 struct Overview {
-    /// `ok` or `down` if every provider is, otherwise `degraded`.
+    /// `ok` or `down` if every provider is that is not disabled, otherwise `degraded`.
     status: Status,
     /// Why the newest config is not in use.
     #[serde(skip_serializing_if = "Option::is_none")]
     config_error: Option<String>,
+    /// Why nothing can be recorded, so that nothing runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit_error: Option<String>,
     providers: Vec<Health>,
 }
 
@@ -55,6 +62,8 @@ impl Overview {
     fn conceal(&mut self) {
         let asked = "ask with a token to see why";
         self.config_error = self.config_error.take().map(|_| asked.to_owned());
+        self.audit_error =
+            self.audit_error.take().map(|_| "nothing can be recorded: ask with a token to see why".to_owned());
         for health in &mut self.providers {
             health.error = health.error.take().map(|_| asked.to_owned());
         }
@@ -64,44 +73,59 @@ impl Overview {
 fn overview(hub: &Hub, snapshot: &Snapshot) -> Overview {
     let providers: Vec<Health> = snapshot
         .entries()
-        .filter_map(|(name, entry)| match entry {
-            Entry::Disabled => None,
-            Entry::Failed(reason) => Some(unchecked(name.as_str(), Status::Down, reason)),
+        .map(|(name, entry)| match entry {
+            Entry::Disabled => unchecked(name.as_str(), Status::Disabled, None),
+            Entry::Loading => unchecked(name.as_str(), Status::Loading, Some("it is still loading".to_owned())),
+            Entry::Failed(problem) => unchecked(name.as_str(), Status::Down, Some(problem.to_string())),
             Entry::Ready { revision, problem } => {
                 let last = hub.health().last(name, &revision.id);
-                let mut health = last.unwrap_or_else(|| unchecked(name.as_str(), Status::Degraded, "not checked yet"));
+                let unknown = || unchecked(name.as_str(), Status::Degraded, Some("not checked yet".to_owned()));
+                let mut health = last.unwrap_or_else(unknown);
                 if let Some(problem) = problem {
                     health.status = health.status.max(Status::Degraded);
                     health.error = Some(format!("an older revision is serving, because {problem}"));
                 }
-                Some(health)
+                health
             }
         })
         .collect();
-    let is = |status: Status| move |health: &Health| health.status == status;
-    let status = if providers.iter().all(is(Status::Ok)) {
+    // Who is taken out of service on purpose is no sign of anything.
+    let all = |status: Status| {
+        let mut serving = providers.iter().filter(|health| health.status != Status::Disabled);
+        serving.all(|health| health.status == status)
+    };
+    let status = if all(Status::Ok) {
         Status::Ok
-    } else if providers.iter().all(is(Status::Down)) {
+    } else if all(Status::Down) {
         Status::Down
     } else {
         // Some of it works: the others go on while one is down.
         Status::Degraded
     };
-    Overview { status, config_error: snapshot.config_problem.clone(), providers }
+    let audit_error = hub.recording_problem().map(|refusal| {
+        let since = refusal.since.to_rfc3339_opts(SecondsFormat::Secs, true);
+        format!("nothing can be recorded since {since}, so nothing runs: {}", refusal.why)
+    });
+    let status = if audit_error.is_some() { status.max(Status::Degraded) } else { status };
+    Overview { status, config_error: snapshot.config_problem.clone(), audit_error, providers }
 }
 
-fn unchecked(provider: &str, status: Status, error: &str) -> Health {
-    Health { provider: provider.to_owned(), status, latency_ms: None, last_check: None, error: Some(error.to_owned()) }
+fn unchecked(provider: &str, status: Status, error: Option<String>) -> Health {
+    Health { provider: provider.to_owned(), status, latency_ms: None, last_check: None, error, code: None }
 }
 
-/// Checks one provider. 503 when it is down, so that a probe needs to read nothing.
+/// Checks one provider. 503 when it does not serve, so that a probe needs to read nothing.
 pub(super) async fn provider(
     State(hub): State<Arc<Hub>>,
     Extension(caller): Extension<Arc<Caller>>,
     Extension(Admission(place)): Extension<Admission>,
     Extension(correlation): Extension<Correlation>,
-    Path(provider): Path<String>,
+    path: Result<Path<String>, PathRejection>,
 ) -> Response {
+    let Ok(Path(provider)) = path else {
+        return super::refused(&hub, super::path_malformed(), "check_health", Some(&caller), &correlation).await;
+    };
+    let (asker, asked) = (Arc::clone(&caller), provider.clone());
     let call = Call {
         principal: Principal::Caller(caller),
         place,
@@ -111,14 +135,36 @@ pub(super) async fn provider(
         operation: Operation::CheckHealth,
     };
     let mut answer = hub.call(call).await;
-    // A provider that cannot even be asked is down, and says so in the same form.
-    if let Err(CallError::Unavailable { provider, reason }) = &answer.outcome {
-        answer.outcome = Ok(Output::Health(unchecked(provider, Status::Down, reason)));
+    // A provider that cannot even be asked says so in the same form.
+    let retry_after = answer.outcome.as_ref().err().and_then(CallError::retry_after);
+    let unasked = match &answer.outcome {
+        Err(CallError::Unavailable { provider, reason }) => {
+            Some(unchecked(provider, Status::Down, Some(reason.clone())))
+        }
+        Err(error @ CallError::Disabled(provider)) => {
+            Some(unchecked(provider, Status::Disabled, Some(error.to_string())))
+        }
+        Err(error @ CallError::Loading(provider)) => {
+            Some(unchecked(provider, Status::Loading, Some(error.to_string())))
+        }
+        _ => None,
+    };
+    if let Some(health) = unasked {
+        answer.outcome = Ok(Output::Health(health));
     }
-    let down = matches!(&answer.outcome, Ok(Output::Health(health)) if health.status == Status::Down);
-    let mut response = tools::respond(&answer);
-    if down {
+    let serves = |health: &Health| matches!(health.status, Status::Ok | Status::Degraded);
+    let out = matches!(&answer.outcome, Ok(Output::Health(health)) if !serves(health));
+    let mut near = Vec::new();
+    if let Err(CallError::UnknownProvider(_)) = &answer.outcome {
+        near = hub.near_provider(&asker, &asked);
+    }
+    let near: Vec<_> = near.iter().map(ToString::to_string).collect();
+    let mut response = tools::respond(&answer, &near);
+    if out {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        if let Some(after) = retry_after {
+            response.headers_mut().insert(RETRY_AFTER, whole_seconds(after).into());
+        }
     }
     response
 }

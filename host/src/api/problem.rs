@@ -3,7 +3,7 @@
 use axum::{
     http::{
         HeaderValue, StatusCode,
-        header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+        header::{ACCEPT_ENCODING, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
 };
@@ -23,6 +23,8 @@ pub struct Problem {
     status: u16,
     code: &'static str,
     detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Violation>,
 }
@@ -37,6 +39,7 @@ impl Problem {
             status: status.as_u16(),
             code,
             detail,
+            next: None,
             errors: vec![],
         }
     }
@@ -53,13 +56,24 @@ impl IntoResponse for Problem {
 
 /// A call's error as an answer.
 pub(super) fn of(error: &CallError) -> Response {
+    with(error, "")
+}
+
+/// A call's error as an answer, and what the hub has to add to its text.
+pub(super) fn with(error: &CallError, addition: &str) -> Response {
     // Every status in `CallError` is a valid one.
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut problem = Problem::new(status, error.code(), title(error), error.to_string());
+    let mut problem = Problem::new(status, error.code(), title(error), format!("{error}{addition}"));
+    let advice = error.advice();
+    problem.next = Some(format!("{}; retry: {}", advice.next, advice.retry.told()));
     problem.errors = error.violations().to_vec();
     let mut response = problem.into_response();
     if let Some(after) = error.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(crate::call::whole_seconds(after).max(1)));
+    }
+    if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        // RFC 9110 §15.5.16: what would have been taken.
+        response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     if let Some(challenge) = challenge(error) {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
@@ -83,10 +97,19 @@ fn title(error: &CallError) -> &'static str {
     match error {
         CallError::Unauthenticated(_) => "Not authenticated",
         CallError::UnknownProvider(_) | CallError::UnknownItem { .. } => "Not found",
-        CallError::Unavailable { .. } => "Provider not available",
+        CallError::Ambiguous { .. } => "Ambiguous name",
+        CallError::Disabled(_) | CallError::Unavailable { .. } => "Provider not available",
+        CallError::Loading(_) => "Provider still loading",
         CallError::Forbidden { .. } => "Role too low",
+        CallError::Misaddressed(_) => "Not this hub's address",
         CallError::RateLimited { .. } => "Rate limit reached",
         CallError::TooMany(_) => "Too many calls at once",
+        CallError::TooOften(_) => "Too many refusals or checks",
+        CallError::Request(fault) => match fault.status {
+            404 => "Not found",
+            405 => "Method not allowed",
+            _ => "Request not accepted",
+        },
         CallError::Input(_) => "Input not accepted",
         CallError::Run(_) => "Provider did not finish",
         CallError::Provider(_) => "Provider answered with an error",

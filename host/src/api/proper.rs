@@ -7,12 +7,12 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::Problem;
+use super::{Problem, connections::HEADERS_MAX};
 
 /// The longest target of a request, in bytes.
 const TARGET_MAX: usize = 8 * 1024;
 
-/// Lets a request through that names one host and a target of bearable length.
+/// Lets a request through that names one host and has a target of bearable length and bearably many headers.
 pub(super) async fn require(request: Request, next: Next) -> Response {
     match fault(&request) {
         None => next.run(request).await,
@@ -26,6 +26,14 @@ fn fault(request: &Request) -> Option<Problem> {
     if target.path().len() + query > TARGET_MAX {
         let detail = format!("the request's target is longer than {TARGET_MAX} bytes: send what is long as the body");
         return Some(Problem::new(StatusCode::URI_TOO_LONG, "target_too_long", "Target too long", detail));
+    }
+    let headers = request.headers().len();
+    if headers > HEADERS_MAX {
+        let (status, detail) = (
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            format!("the request has {headers} headers: send at most {HEADERS_MAX}"),
+        );
+        return Some(Problem::new(status, "too_many_headers", "Too many headers", detail));
     }
     let hosts = request.headers().get_all(HOST).iter().count();
     // RFC 9112 §3.2. HTTP/2 has `:authority` for it, and HTTP/1.0 none.

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use axum::{
     Extension,
     body::Body,
-    extract::{Path, State},
-    http::{HeaderName, HeaderValue},
+    extract::{Path, State, rejection::PathRejection},
+    http::{HeaderMap, HeaderName, HeaderValue},
     response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value};
 
-use super::{Admission, Correlation, problem, read_body};
+use super::{Admission, Correlation, discard, problem, read_body};
 use crate::{
-    call::{Answer, Call, Hub, Input, Operation, Output, Principal, Surface, json},
+    call::{Answer, Call, CallError, Hub, Input, Kind, Operation, Output, Principal, Surface, did_you_mean, json},
     identity::Caller,
     limits::Place,
 };
@@ -26,14 +26,23 @@ pub(super) async fn call(
     Extension(caller): Extension<Arc<Caller>>,
     Extension(Admission(place)): Extension<Admission>,
     Extension(correlation): Extension<Correlation>,
-    Path((provider, tool)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
+    headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let input = match &place {
-        Ok(place) => input(body, place).await,
-        // Nobody will look at it.
-        Err(_) => Ok(Value::Null),
+    let Ok(Path((provider, tool))) = path else {
+        return super::refused(&hub, super::path_malformed(), "call_tool", Some(&caller), &correlation).await;
     };
+    let input = match (&place, caller.role) {
+        (Ok(place), Some(_)) => input(&headers, body, place).await,
+        // Nobody will look at it.
+        (Ok(_), None) => {
+            discard(body).await;
+            Ok(Value::Null)
+        }
+        (Err(_), _) => Ok(Value::Null),
+    };
+    let (asker, asked) = (Arc::clone(&caller), format!("{provider:.100}.{tool:.200}"));
     let call = Call {
         principal: Principal::Caller(caller),
         place,
@@ -43,23 +52,42 @@ pub(super) async fn call(
         operation: Operation::CallTool { tool, input },
     };
     let answer = hub.call(call).await;
-    respond(&answer)
+    let mut near = Vec::new();
+    if let Err(CallError::UnknownProvider(_) | CallError::UnknownItem { .. }) = &answer.outcome {
+        near = hub.near(&asker, Kind::Tool, &asked);
+    }
+    let near: Vec<_> = near.iter().map(|(provider, tool)| format!("/providers/{provider}/{tool}")).collect();
+    respond(&answer, &near)
+}
+
+/// `POST /providers/{provider}/health`: a tool of that name, whose path is also where health is asked for.
+pub(super) async fn call_health(
+    hub: State<Arc<Hub>>,
+    caller: Extension<Arc<Caller>>,
+    admission: Extension<Admission>,
+    correlation: Extension<Correlation>,
+    path: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let path = path.map(|Path(provider)| Path((provider, "health".to_owned())));
+    call(hub, caller, admission, correlation, path, headers, body).await
 }
 
 /// The input, or what is wrong with it. No body at all is an empty object, for tools that need none.
-async fn input(body: Body, place: &Place) -> Input {
-    let bytes = read_body(body, place).await?;
+async fn input(headers: &HeaderMap, body: Body, place: &Place) -> Input {
+    let bytes = read_body(headers, body, place).await?;
     if bytes.is_empty() { Ok(Value::Object(Map::new())) } else { json::parse(&bytes) }
 }
 
-/// An answer with the id of its audit row.
-pub(super) fn respond(answer: &Answer) -> Response {
+/// An answer with the id of its audit row, and what may have been meant where the name is unknown.
+pub(super) fn respond(answer: &Answer, near: &[String]) -> Response {
     let mut response = match &answer.outcome {
         Ok(Output::Tool { value, .. }) => axum::Json(value).into_response(),
         Ok(Output::Health(health)) => axum::Json(health).into_response(),
         // Resources and prompts have no REST form.
-        Ok(Output::Resource(_) | Output::Prompt(_)) => problem::of(&crate::call::CallError::Internal),
-        Err(error) => problem::of(error),
+        Ok(Output::Resource(_) | Output::Prompt(_)) => problem::of(&CallError::Internal),
+        Err(error) => problem::with(error, &did_you_mean(near)),
     };
     if let Ok(id) = HeaderValue::from_str(&answer.id.to_string()) {
         response.headers_mut().insert(CALL_ID, id);

@@ -3,7 +3,10 @@
 //! The key lives in the data folder, not in the database: whoever can only change the database cannot make a row that
 //! verifies.
 
-use std::{fmt, io, path::Path};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
 
 use aws_lc_rs::{
     constant_time, hmac,
@@ -27,17 +30,32 @@ impl fmt::Debug for AuditKey {
 }
 
 impl AuditKey {
+    /// Where the key of a data folder is.
+    #[must_use]
+    pub fn path(data: &Path) -> PathBuf {
+        data.join(KEY_FILE)
+    }
+
     /// Reads the key in `data`, or makes one there (mode 0600).
     ///
     /// # Errors
     /// When the file cannot be read or made.
     pub fn open(data: &Path) -> io::Result<Self> {
-        let bytes = private_file::read_or_create(&data.join(KEY_FILE), || {
+        let bytes = private_file::read_or_create(&Self::path(data), || {
             let mut fresh = vec![0; 32];
             SystemRandom::new().fill(&mut fresh).map_err(|_| io::Error::other("the system's random source failed"))?;
             Ok(fresh)
         })?;
         Ok(Self(hmac::Key::new(hmac::HMAC_SHA256, &bytes)))
+    }
+
+    /// Reads the key in `data`; `None` if there is none.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read(data: &Path) -> io::Result<Option<Self>> {
+        let bytes = private_file::read(&Self::path(data))?;
+        Ok(bytes.map(|bytes| Self(hmac::Key::new(hmac::HMAC_SHA256, &bytes))))
     }
 
     /// The hash that a writer's first row builds on.

@@ -1,8 +1,8 @@
-//! Denials of one caller for one reason within one second share a row, so that a flood cannot fill the disk.
+//! What one caller is refused for one reason within one second shares a row, so that a flood cannot fill the disk.
 //!
-//! The first is written at once. Those that follow within the second are held, and written as one row with their number
-//! when it ends. Each waits for that row, as any call waits for its own: nothing is answered before it is durable, and a
-//! flood that waits a second for each of its answers slows itself down. Operations that ran are never held.
+//! The first of them have rows of their own, at once. Those that follow within the second are held, and written as one row
+//! with their number when it ends. Each waits for that row, as any call waits for its own: nothing is answered before it is
+//! durable, and a flood that waits a second for each of its answers slows itself down. Operations that ran are never held.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -12,14 +12,17 @@ use std::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{
-    event::{Event, Outcome},
-    writer::Done,
-};
-use crate::identity::Role;
+use super::{event::Event, writer::Done};
+use crate::{identity::Role, limits::Buckets};
 
 /// How long denials are gathered.
 const SECOND: Duration = Duration::from_secs(1);
+/// So many of one reason have rows of their own in each second.
+const ALONE: u32 = 20;
+/// Rows that one caller may have at once for what shares rows, whatever the reasons...
+const ROWS_AT_ONCE: u32 = 100;
+/// ... and how often one more: beyond that all of it waits for the second's end.
+const ROW_EVERY: Duration = Duration::from_millis(200);
 /// Denials that may be held at once: when there are more, their rows are written before the second ends.
 const HELD_MAX: usize = 4096;
 /// Reasons that may be open at once: beyond them each denial is written by itself.
@@ -72,39 +75,61 @@ impl Together {
         optional(&mut row.provider, &event.provider);
         optional(&mut row.tool, &event.tool);
         optional(&mut row.payload, &event.payload);
+        optional(&mut row.result, &event.result);
+        optional(&mut row.error, &event.error);
         optional(&mut row.team, &event.team);
         optional(&mut row.revision, &event.revision);
         self.waiting.push(done);
     }
 }
 
-/// The denials of the last second.
+/// One reason's second.
 #[derive(Debug, Default)]
+struct Second {
+    /// How many have had rows of their own.
+    alone: u32,
+    together: Option<Together>,
+}
+
+/// The denials of the last second.
+#[derive(Debug)]
 pub(super) struct Denials {
-    open: HashMap<Reason, Option<Together>>,
+    open: HashMap<Reason, Second>,
     /// When each reason's second ends, in that order.
     ends: VecDeque<(Instant, Reason)>,
     held: usize,
+    /// Rows of their own, by caller: reasons are many, and a caller could find them all.
+    rows: Buckets<Option<Uuid>>,
+}
+
+impl Default for Denials {
+    fn default() -> Self {
+        Self { open: HashMap::new(), ends: VecDeque::new(), held: 0, rows: Buckets::new(ROWS_AT_ONCE, ROW_EVERY) }
+    }
 }
 
 impl Denials {
-    /// Holds an event if it is a denial like one that was written within the last second; otherwise gives it back, to be
-    /// written now.
+    /// Holds an event if it may share a row and enough like it were written within the last second; otherwise gives it
+    /// back, to be written now.
     pub(super) fn hold(&mut self, event: Box<Event>, done: Done, now: Instant) -> Option<(Box<Event>, Done)> {
-        if event.outcome != Outcome::Denied {
+        if !event.shares {
             return Some((event, done));
         }
         let reason = Reason::of(&event);
-        match self.open.get_mut(&reason) {
-            None => {
-                if self.open.len() < OPEN_MAX {
-                    self.ends.push_back((now + SECOND, reason.clone()));
-                    self.open.insert(reason, None);
-                }
+        if !self.open.contains_key(&reason) {
+            if self.open.len() >= OPEN_MAX {
                 return Some((event, done));
             }
-            Some(Some(together)) => together.add(&event, done),
-            Some(none) => *none = Some(Together { event, waiting: vec![done] }),
+            self.ends.push_back((now + SECOND, reason.clone()));
+        }
+        let second = self.open.entry(reason).or_default();
+        if second.alone < ALONE && self.rows.take(event.caller_id, now.into_std()).is_ok() {
+            second.alone += 1;
+            return Some((event, done));
+        }
+        match &mut second.together {
+            Some(together) => together.add(&event, done),
+            none => *none = Some(Together { event, waiting: vec![done] }),
         }
         self.held += 1;
         None
@@ -123,7 +148,7 @@ impl Denials {
         let mut due = Vec::new();
         while self.next_end().is_some_and(|end| end <= now) {
             let Some((_, reason)) = self.ends.pop_front() else { break };
-            due.extend(self.open.remove(&reason).flatten());
+            due.extend(self.open.remove(&reason).and_then(|second| second.together));
         }
         self.held -= due.iter().map(|together| together.waiting.len()).sum::<usize>();
         due
@@ -132,7 +157,7 @@ impl Denials {
     /// Every row. Seconds that have begun go on.
     pub(super) fn all(&mut self) -> Vec<Together> {
         self.held = 0;
-        self.open.values_mut().filter_map(Option::take).collect()
+        self.open.values_mut().filter_map(|second| second.together.take()).collect()
     }
 }
 
@@ -140,7 +165,7 @@ impl Denials {
 mod tests {
     use tokio::sync::oneshot;
 
-    use super::*;
+    use super::{super::event::Outcome, *};
 
     fn denial(caller: u128, tool: &str) -> Box<Event> {
         Box::new(Event {
@@ -159,10 +184,17 @@ mod tests {
         denials.hold(event, done(), now).is_none()
     }
 
+    /// Uses up the rows of their own that a reason has.
+    fn first_ones(denials: &mut Denials, event: &Event, now: Instant) {
+        for _ in 0..ALONE {
+            assert!(!is_held(denials, Box::new(event.clone()), now));
+        }
+    }
+
     #[test]
-    fn the_first_is_written_and_the_others_share_a_row() {
+    fn the_first_twenty_have_their_rows_at_once_and_the_others_share_one() {
         let (mut denials, start) = (Denials::default(), Instant::now());
-        assert!(!is_held(&mut denials, denial(1, "t"), start));
+        first_ones(&mut denials, &denial(1, "t"), start);
         for _ in 0..10 {
             assert!(is_held(&mut denials, denial(1, "t"), start + SECOND / 2));
         }
@@ -178,19 +210,44 @@ mod tests {
     #[test]
     fn callers_tools_and_codes_are_told_apart_and_what_ran_is_never_held() {
         let (mut denials, now) = (Denials::default(), Instant::now());
-        assert!(!is_held(&mut denials, denial(1, "t"), now));
-        assert!(!is_held(&mut denials, denial(2, "t"), now));
-        assert!(!is_held(&mut denials, denial(1, "u"), now));
         let mut other = denial(1, "t");
         other.error_code = Some("role_too_low");
-        assert!(!is_held(&mut denials, other, now));
+        for event in [denial(1, "t"), denial(2, "t"), denial(1, "u"), other] {
+            first_ones(&mut denials, &event, now);
+            assert!(is_held(&mut denials, event, now));
+        }
         for outcome in [Outcome::Ok, Outcome::Failed, Outcome::Timeout, Outcome::Cancelled, Outcome::Invalid] {
-            for _ in 0..2 {
-                let mut ran = denial(1, "t");
-                ran.outcome = outcome;
-                assert!(!is_held(&mut denials, ran, now), "{outcome:?}");
+            for _ in 0..2 * ALONE {
+                let ran = Event { outcome, shares: false, ..*denial(1, "t") };
+                assert!(!is_held(&mut denials, Box::new(ran), now), "{outcome:?}");
             }
         }
+    }
+
+    #[test]
+    fn whatever_never_ran_shares_a_row_whichever_way_it_ended() {
+        let (mut denials, now) = (Denials::default(), Instant::now());
+        for outcome in [Outcome::Invalid, Outcome::Failed, Outcome::Ok] {
+            let event = Event { outcome, shares: true, error_code: Some(outcome.as_str()), ..*denial(1, "t") };
+            first_ones(&mut denials, &event, now);
+            assert!(is_held(&mut denials, Box::new(event), now), "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_caller_with_many_reasons_has_no_more_rows_for_it() {
+        let (mut denials, now) = (Denials::default(), Instant::now());
+        let own = |denials: &mut Denials, now: Instant| {
+            let tools = (0..50).map(|tool| format!("t{tool}"));
+            tools
+                .flat_map(|tool| (0..ALONE).map(move |_| tool.clone()))
+                .filter(|tool| !is_held(denials, denial(1, tool), now))
+                .count()
+        };
+        assert_eq!(own(&mut denials, now), ROWS_AT_ONCE as usize);
+        assert!(!is_held(&mut denials, denial(2, "t0"), now), "others have their own");
+        assert_eq!(denials.due(now + SECOND).len(), 45, "one for each reason that has none of its own");
+        assert_eq!(own(&mut denials, now + SECOND), 5);
     }
 
     #[test]
@@ -201,7 +258,7 @@ mod tests {
             event.revision = None;
             event
         };
-        assert!(!is_held(&mut denials, made_up("a"), now));
+        first_ones(&mut denials, &made_up("a"), now);
         for name in ["b", "c"] {
             assert!(is_held(&mut denials, made_up(name), now));
         }
@@ -216,6 +273,9 @@ mod tests {
             assert!(!is_held(&mut denials, denial(caller, "t"), now));
         }
         assert_eq!((denials.open.len(), denials.ends.len()), (OPEN_MAX, OPEN_MAX));
+        for _ in 1..ALONE {
+            assert!(!is_held(&mut denials, denial(1, "t"), now));
+        }
         for _ in 0..HELD_MAX {
             assert!(is_held(&mut denials, denial(1, "t"), now));
         }

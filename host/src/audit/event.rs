@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::identity::Role;
+use crate::{call::plain, identity::Role};
 
 /// Payloads and results longer than this, in bytes of JSON, are recorded as a digest and a preview.
 const DOCUMENT_MAX: usize = 64 * 1024;
@@ -16,6 +16,10 @@ const DOCUMENT_MAX: usize = 64 * 1024;
 const PREVIEW: usize = 2048;
 /// The longest error text kept, in characters.
 const ERROR_MAX: usize = 4096;
+/// The same for what never ran, of which nothing larger is kept.
+const REFUSAL_MAX: usize = 1024;
+/// The longest list of hosts kept, in characters.
+const HOSTS_MAX: usize = 4096;
 
 /// How an operation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,10 +93,12 @@ pub struct Event {
     pub surface: &'static str,
     /// Ties log lines, events and answers together.
     pub correlation_id: String,
-    /// The component that ran: SHA-256, hex.
+    /// The revision that ran: SHA-256, hex, over its component and its config.
     pub revision: Option<String>,
-    /// How many operations the row stands for: denials of one caller for one reason within one second share one.
+    /// How many operations the row stands for: what one caller is refused for one reason within one second shares one.
     pub times: u32,
+    /// Whether it may share a row with others like it: nothing ran for it.
+    pub shares: bool,
     /// What the call learnt of its upstream's quotas.
     pub quotas: Vec<UpstreamQuota>,
 }
@@ -141,10 +147,50 @@ pub struct Intent {
 }
 
 impl Event {
-    /// Cuts an error text to what is kept.
+    /// An error text of the writer's own, as it is kept.
     #[must_use]
-    pub fn error_text(text: &str) -> String {
-        text.chars().take(ERROR_MAX).collect()
+    pub(super) fn error_text(text: &str) -> String {
+        plain::text(text, ERROR_MAX)
+    }
+
+    /// The event as it is kept: bounded, and without a character that could forge a line wherever rows are shown. Everything
+    /// that is recorded comes through here.
+    #[must_use]
+    pub(super) fn into_kept(mut self) -> Self {
+        for name in [&mut self.provider, &mut self.tool, &mut self.team].into_iter().flatten() {
+            plain::in_place(name, plain::NAME_MAX);
+        }
+        plain::in_place(&mut self.correlation_id, plain::NAME_MAX);
+        if let Some(error) = &mut self.error {
+            plain::in_place(error, if self.shares { REFUSAL_MAX } else { ERROR_MAX });
+        }
+        if let Some(hosts) = &mut self.hostname {
+            plain::in_place(hosts, HOSTS_MAX);
+        }
+        for quota in &mut self.quotas {
+            plain::in_place(&mut quota.name, plain::NAME_MAX);
+            if let Some(at) = &mut quota.resets_at {
+                plain::in_place(at, plain::NAME_MAX);
+            }
+        }
+        self.payload = self.payload.map(plain::json);
+        self.result = self.result.map(plain::json);
+        self
+    }
+}
+
+impl Intent {
+    /// The intent as it is kept: see [`Event::into_kept`].
+    #[must_use]
+    pub(super) fn into_kept(mut self) -> Self {
+        for name in [&mut self.provider, &mut self.tool, &mut self.correlation_id] {
+            plain::in_place(name, plain::NAME_MAX);
+        }
+        if let Some(team) = &mut self.team {
+            plain::in_place(team, plain::NAME_MAX);
+        }
+        self.payload = self.payload.map(plain::json);
+        self
     }
 }
 
@@ -172,6 +218,7 @@ impl Event {
             correlation_id: "c".to_owned(),
             revision: Some("r".to_owned()),
             times: 1,
+            shares: outcome == Outcome::Denied,
             quotas: Vec::new(),
         }
     }
@@ -205,6 +252,31 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_column_holds_a_control_character_or_more_than_its_bound() {
+        let evil = |length: usize| Some("a\n\u{1b}\u{202e}\u{85}".repeat(length));
+        let event = Event {
+            provider: evil(100),
+            tool: evil(1_000_000),
+            team: evil(100),
+            payload: Some("\"\u{7f}\u{2028}\"".to_owned()),
+            error: evil(10_000),
+            hostname: evil(2000),
+            correlation_id: "a\nb".to_owned(),
+            quotas: vec![UpstreamQuota { name: "q\n".repeat(500), limit: None, remaining: 1, resets_at: None }],
+            ..Event::sample(Outcome::Denied)
+        };
+        let kept = event.into_kept();
+        let hidden = |text: &str| text.contains(plain::is_hidden);
+        for (text, max) in [(&kept.provider, 128), (&kept.tool, 128), (&kept.team, 128), (&kept.error, REFUSAL_MAX)] {
+            let text = text.as_deref().expect("a text");
+            assert!(!hidden(text) && text.chars().count() <= max, "{text}");
+        }
+        assert_eq!(kept.correlation_id, r"a\nb");
+        assert_eq!(kept.payload.as_deref(), Some(r#""\u007f\u2028""#), "the same JSON");
+        assert!(!hidden(&kept.hostname.expect("hosts")) && !hidden(&kept.quotas[0].name));
+    }
 
     #[test]
     fn long_documents_keep_a_digest_and_a_preview() {

@@ -1,18 +1,24 @@
 //! What happened: every operation is one row of `ops.run_events`, durable before its answer leaves.
 //!
 //! This room owns the only writes to that table. One writer thread gathers the events that wait and commits them
-//! together; each call is released when its own event is on disk.
+//! together; each call is released when its own event is on disk. When that fails nothing new begins until it is possible
+//! again ([`Audit::turn_away`]).
 
 mod chain;
 mod denials;
 mod event;
+mod ledger;
 mod liveness;
+mod recorder;
 mod rows;
+mod standing;
+mod sweep;
 mod verify;
 mod writer;
 
 pub use chain::AuditKey;
 pub(crate) use event::hex;
 pub use event::{Event, Intent, Outcome, UpstreamQuota, excerpt};
+pub use standing::Refusal;
 pub use verify::{Report, VerifyError, verify};
 pub use writer::{Audit, AuditError};

@@ -131,9 +131,63 @@ pub(super) fn insert_event(
     let several = if event.times > 1 { &[times][..] } else { &[] };
     let hash = hash(&[&row[..], &[sequence], several].concat());
     let all = row.into_iter().chain([sequence, Field::Bytes(Some(&hash)), times]);
-    transaction.prepare_cached(INSERT_EVENT)?.execute(params_from_iter(all))?;
-    insert_quotas(transaction, event, &texts.created_at)?;
+    one(transaction.prepare_cached(INSERT_EVENT)?.execute(params_from_iter(all))?)?;
+    match insert_quotas(transaction, event, &texts.created_at) {
+        // They are no part of the trail: what cannot be kept of them does not cost the row.
+        Err(error) if is_of_the_row(&error) => tracing::warn!(%error, "what a call learnt of quotas could not be kept"),
+        inserted => inserted?,
+    }
     Ok(hash)
+}
+
+/// A statement that inserts a row has changed one row: a trigger can make it none, and no error.
+fn one(changed: usize) -> rusqlite::Result<()> {
+    if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
+}
+
+/// Whether this one row is refused, for what is in it, while another could be written.
+pub(super) fn is_of_the_row(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
+    matches!(error.sqlite_error_code(), Some(ConstraintViolation | TooBig | TypeMismatch))
+        || matches!(error, rusqlite::Error::ToSqlConversionFailure(_))
+}
+
+/// Whether there is an event of this id.
+pub(super) fn is_there(connection: &Connection, id: Uuid) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM ops.run_events WHERE id = ?1")?;
+    statement.exists([id.to_string()])
+}
+
+/// Whether this writer has recorded an event of this id.
+pub(super) fn is_there_of(connection: &Connection, id: Uuid, writer: &str) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached("SELECT 1 FROM ops.run_events WHERE id = ?1 AND writer = ?2")?;
+    statement.exists([id.to_string().as_str(), writer])
+}
+
+/// A writer's newest row: its number in the chain, and its hash. `None` without a row.
+pub(super) fn newest(connection: &Connection, writer: &str) -> rusqlite::Result<Option<(i64, Vec<u8>)>> {
+    const NEWEST: &str = "SELECT seq, hash FROM ops.run_events WHERE writer = ?1 ORDER BY seq DESC LIMIT 1";
+    connection.prepare_cached(NEWEST)?.query_row([writer], |row| Ok((row.get(0)?, row.get(1)?))).optional()
+}
+
+/// How many rows a writer has.
+pub(super) fn count(connection: &Connection, writer: &str) -> rusqlite::Result<i64> {
+    connection.query_row("SELECT count(*) FROM ops.run_events WHERE writer = ?1", [writer], |row| row.get(0))
+}
+
+/// Whether a writer is registered.
+pub(super) fn is_registered(connection: &Connection, writer: &str) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM ops.audit_writers WHERE writer = ?1")?.exists([writer])
+}
+
+/// Writers with intents that no event answers, but for `own`. Reads every intent there is.
+pub(super) fn writers_with_unanswered_intents(connection: &Connection, own: &str) -> rusqlite::Result<Vec<String>> {
+    let mut statement = connection.prepare(
+        "SELECT DISTINCT writer FROM ops.run_intents i WHERE writer <> ?1 AND NOT EXISTS \
+         (SELECT 1 FROM ops.run_events e WHERE e.id = i.id)",
+    )?;
+    let rows = statement.query_map([own], |row| row.get(0))?;
+    rows.collect()
 }
 
 fn insert_quotas(transaction: &Transaction<'_>, event: &Event, observed_at: &str) -> rusqlite::Result<()> {
@@ -153,7 +207,7 @@ fn insert_quotas(transaction: &Transaction<'_>, event: &Event, observed_at: &str
 
 /// Inserts an intent.
 pub(super) fn insert_intent(transaction: &Transaction<'_>, intent: &Intent, writer: &str) -> rusqlite::Result<()> {
-    transaction.prepare_cached(INSERT_INTENT)?.execute(params![
+    one(transaction.prepare_cached(INSERT_INTENT)?.execute(params![
         intent.id.to_string(),
         intent.provider,
         intent.tool,
@@ -165,8 +219,7 @@ pub(super) fn insert_intent(transaction: &Transaction<'_>, intent: &Intent, writ
         intent.team,
         timestamp(intent.created_at),
         writer,
-    ])?;
-    Ok(())
+    ])?)
 }
 
 /// Registers a writer, tied to the newest row there is, and returns that row's hash.
@@ -177,7 +230,7 @@ pub(super) fn insert_writer(transaction: &Transaction<'_>, writer: Uuid) -> rusq
         })
         .optional()?;
     let (parent, hash) = newest.unzip();
-    transaction.execute(INSERT_WRITER, params![writer.to_string(), timestamp(Utc::now()), parent, hash])?;
+    one(transaction.execute(INSERT_WRITER, params![writer.to_string(), timestamp(Utc::now()), parent, hash])?)?;
     Ok(hash)
 }
 
@@ -216,6 +269,7 @@ pub(super) fn interrupted(connection: &Connection, writer: &str) -> rusqlite::Re
             operation: "call_tool",
             revision: None,
             times: 1,
+            shares: false,
             quotas: Vec::new(),
         })
     })?;

@@ -1,6 +1,9 @@
 //! Walks the chain and says where it was cut or changed.
 
-use std::{collections::HashMap, path::Path};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+};
 
 use rusqlite::{Connection, OptionalExtension, Row};
 use uuid::Uuid;
@@ -9,16 +12,24 @@ use super::{
     chain::AuditKey,
     rows::{COLUMNS, Field},
 };
-use crate::store::sqlite::{self, StoreError};
+use crate::store::{
+    schema,
+    sqlite::{self, StoreError},
+};
 
 /// Why the trail could not be walked to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
+    /// Something that a trail consists of is not there.
+    #[error("there is no audit trail to verify: {} is missing (is this the hub's --data and --database-url?)", .0.display())]
+    Missing(PathBuf),
     /// The database cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The database cannot be read.
-    #[error("the audit trail cannot be read: {0}")]
+    #[error(
+        "the audit trail cannot be read: this is no database of a hub's, or it is damaged (is it the --data or --database-url of the hub?)"
+    )]
     Read(#[from] rusqlite::Error),
     /// The key cannot be read.
     #[error("the audit key cannot be read: {0}")]
@@ -52,21 +63,37 @@ impl Report {
 /// # Errors
 /// When the trail or its key cannot be read.
 pub fn verify(data: &Path, database: &Path) -> Result<Report, VerifyError> {
-    let key = AuditKey::open(data)?;
+    // Nothing is made here, not even a folder: whoever verifies an empty place is told so.
+    if !database.exists() {
+        return Err(VerifyError::Missing(database.to_owned()));
+    }
+    let key = AuditKey::read(data)?.ok_or_else(|| VerifyError::Missing(AuditKey::path(data)))?;
     let connection = sqlite::open_read_only(database)?;
     // One transaction: the walk sees one moment of a database that is being written to.
     connection.execute_batch("BEGIN")?;
     let mut report = Report::default();
-    let mut links = genesis_links(&connection, &key, &mut report)?;
+    for difference in schema::differences(&connection, sqlite::version(&connection)?.min(schema::VERSION))? {
+        report.problem(format!("the database is not as the hub made it: {difference}"));
+    }
+    match walk(&connection, &key, &mut report) {
+        // What is not there any more cannot be read.
+        Err(error) if !report.problems.is_empty() => report.problem(format!("the rows cannot be walked: {error}")),
+        walked => walked?,
+    }
+    Ok(report)
+}
+
+fn walk(connection: &Connection, key: &AuditKey, report: &mut Report) -> Result<(), VerifyError> {
+    let mut links = genesis_links(connection, key, report)?;
     let columns = COLUMNS.join(", ");
     let mut statement =
         connection.prepare(&format!("SELECT {columns}, seq, hash, times FROM ops.run_events ORDER BY writer, seq"))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         report.rows += 1;
-        check_row(row, &key, &mut links, &mut report)?;
+        check_row(row, key, &mut links, report)?;
     }
-    Ok(report)
+    Ok(())
 }
 
 struct Link {

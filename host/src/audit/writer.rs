@@ -1,33 +1,23 @@
 //! The one writer: a thread that commits all waiting events together.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    sync::Arc,
-    thread,
-};
+use std::{io, path::Path, sync::Arc, thread};
 
-use rusqlite::{Connection, TransactionBehavior};
 use tokio::{
     runtime,
     sync::{Mutex, mpsc, oneshot},
-    time::Instant,
 };
 use uuid::Uuid;
 
 use super::{
-    chain::AuditKey,
-    denials::{Denials, Together},
     event::{Event, Intent},
-    liveness::{self, Alive},
-    rows,
+    ledger::Entry,
+    recorder::Recorder,
+    standing::{Refusal, Standing},
 };
-use crate::store::sqlite::{self, StoreError};
+use crate::store::sqlite::StoreError;
 
 /// Events that may wait for the writer; a call that finds the queue full waits for a place.
 const QUEUE: usize = 4096;
-/// The most events in one transaction.
-const BATCH: usize = 512;
 
 /// Why an operation could not be recorded.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -38,6 +28,9 @@ pub enum AuditError {
     /// The write failed: disk full, file removed, database locked.
     #[error("the operation could not be recorded: {0}")]
     Write(String),
+    /// Nothing can be recorded just now, so nothing begins.
+    #[error("the operation did not run, because nothing can be recorded just now")]
+    Refusing,
     /// The writer has ended.
     #[error("the operation could not be recorded: the hub is shutting down")]
     Closed,
@@ -55,39 +48,16 @@ impl From<io::Error> for AuditError {
     }
 }
 
-enum Entry {
-    Event(Box<Event>),
-    Intent(Box<Intent>),
-}
-
-impl Entry {
-    fn id(&self) -> Uuid {
-        match self {
-            Self::Event(event) => event.id,
-            Self::Intent(intent) => intent.id,
-        }
-    }
-}
-
-/// An entry that is written now, and those who wait for it.
-struct Writing {
-    entry: Entry,
-    waiting: Vec<Done>,
-}
-
-impl From<Together> for Writing {
-    fn from(Together { event, waiting }: Together) -> Self {
-        Self { entry: Entry::Event(event), waiting }
-    }
-}
-
 /// Told the id of the row that holds the operation, once that is on disk.
 pub(super) type Done = oneshot::Sender<Result<Uuid, AuditError>>;
 
 /// What the writer is told.
-enum Message {
+#[derive(Debug)]
+pub(super) enum Message {
     /// Make this durable and say so.
     Write { entry: Entry, done: Done },
+    /// Answer for a writer that is dead, and say whether that is done.
+    Answer { dead: String, done: oneshot::Sender<bool> },
     /// End once what came before is durable, whoever may still hold the trail.
     Close,
 }
@@ -96,6 +66,7 @@ enum Message {
 #[derive(Debug, Clone)]
 pub struct Audit {
     queue: mpsc::Sender<Message>,
+    standing: Arc<Standing>,
     thread: Arc<Mutex<Option<thread::JoinHandle<()>>>>,
     #[cfg(feature = "bench")]
     forgets: bool,
@@ -107,13 +78,15 @@ impl Audit {
     /// # Errors
     /// When the database or the key cannot be used.
     pub fn open(data: &Path, database: &Path) -> Result<Self, AuditError> {
-        let mut writer = Writer::open(data, database)?;
         let (queue, waiting) = mpsc::channel(QUEUE);
+        let standing = Arc::<Standing>::default();
+        let recorder = Recorder::open(data, database, Arc::clone(&standing), queue.downgrade())?;
         // The writer's own, for it waits on its queue and on time.
         let clock = runtime::Builder::new_current_thread().enable_time().build()?;
-        let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run(waiting, &clock))?;
+        let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || recorder.run(waiting, &clock))?;
         Ok(Self {
             queue,
+            standing,
             thread: Arc::new(Mutex::new(Some(thread))),
             #[cfg(feature = "bench")]
             forgets: false,
@@ -128,13 +101,27 @@ impl Audit {
         self
     }
 
+    /// Asks before anything of a call runs. While nothing can be recorded the call is counted, and must be answered with
+    /// [`AuditError::Refusing`]: this gives the id of the row that will tell of it. Cheap.
+    #[must_use]
+    pub fn turn_away(&self) -> Option<Uuid> {
+        self.standing.turn_away()
+    }
+
+    /// Why nothing can be recorded; `None` while all is well.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.standing.refusal()
+    }
+
     /// Records an event; returns when it is on disk, with the id of its row. That is the event's own, but for a denial
     /// that shares a row with others of its second, and waits for its end.
     ///
     /// # Errors
-    /// When it could not be made durable. Then the operation must not be answered as if it had been recorded.
+    /// When it could not be made durable. Then the operation must not be answered as if it had been recorded. The event is
+    /// kept, and recorded when that is possible again.
     pub async fn record(&self, event: Event) -> Result<Uuid, AuditError> {
-        self.write(Entry::Event(Box::new(event))).await
+        self.write(Entry::Event(Box::new(event.into_kept()))).await
     }
 
     /// Records that a scan or write is about to run; returns when that is on disk.
@@ -142,7 +129,7 @@ impl Audit {
     /// # Errors
     /// When it could not be made durable. Then the operation must not run.
     pub async fn intend(&self, intent: Intent) -> Result<(), AuditError> {
-        self.write(Entry::Intent(Box::new(intent))).await.map(|_| ())
+        self.write(Entry::Intent(Box::new(intent.into_kept()))).await.map(|_| ())
     }
 
     async fn write(&self, entry: Entry) -> Result<Uuid, AuditError> {
@@ -155,7 +142,8 @@ impl Audit {
         committed.await.map_err(|_| AuditError::Closed)?
     }
 
-    /// Writes what waits, then ends the writer. What comes later is refused with [`AuditError::Closed`].
+    /// Writes what waits, then ends the writer. What comes later is refused with [`AuditError::Closed`]. While nothing can be
+    /// recorded that is tried for a few seconds; what then has no row is told of as `interrupted` by the next start.
     pub async fn close(self) {
         // An error means that the writer has ended already.
         let _ = self.queue.send(Message::Close).await;
@@ -164,139 +152,12 @@ impl Audit {
     }
 }
 
-struct Writer {
-    connection: Connection,
-    database: PathBuf,
-    key: AuditKey,
-    id: String,
-    last: Link,
-    _alive: Alive,
-}
-
-/// Where the chain stands.
-#[derive(Clone)]
-struct Link {
-    seq: i64,
-    hash: Vec<u8>,
-}
-
-impl Writer {
-    fn open(data: &Path, database: &Path) -> Result<Self, AuditError> {
-        let key = AuditKey::open(data)?;
-        let mut connection = sqlite::open(database)?;
-        let id = Uuid::now_v7();
-        let alive = Alive::announce(data, id)?;
-        let registered = connection.transaction_with_behavior(TransactionBehavior::Immediate).and_then(|transaction| {
-            let parent = rows::insert_writer(&transaction, id)?;
-            transaction.commit()?;
-            Ok(parent)
-        });
-        let parent = registered.map_err(|error| AuditError::Open(error.to_string()))?;
-        let last = Link { seq: 0, hash: key.genesis(id, parent.as_deref()) };
-        let mut writer =
-            Self { connection, database: database.to_owned(), key, id: id.to_string(), last, _alive: alive };
-        writer.answer_the_interrupted(data)?;
-        Ok(writer)
-    }
-
-    fn answer_the_interrupted(&mut self, data: &Path) -> Result<(), AuditError> {
-        for dead in liveness::dead(data)? {
-            let found = rows::interrupted(&self.connection, &dead.to_string());
-            let events = found.map_err(|error| AuditError::Open(error.to_string()))?;
-            if !events.is_empty() {
-                tracing::warn!(
-                    operations = events.len(),
-                    "a hub ended in the middle of operations: see outcome `interrupted`"
-                );
-            }
-            let entries: Vec<_> = events.into_iter().map(|event| Entry::Event(Box::new(event))).collect();
-            self.commit(entries.iter()).map_err(|error| AuditError::Open(error.to_string()))?;
-            liveness::bury(data, dead)?;
-        }
-        Ok(())
-    }
-
-    fn run(&mut self, mut queue: mpsc::Receiver<Message>, clock: &runtime::Runtime) {
-        let mut denials = Denials::default();
-        let mut arrived = Vec::with_capacity(BATCH);
-        let mut open = true;
-        while open {
-            open = clock.block_on(receive(&mut queue, &mut arrived, denials.next_end()));
-            let now = Instant::now();
-            let mut batch = Vec::with_capacity(arrived.len());
-            for message in arrived.drain(..) {
-                match message {
-                    Message::Close => open = false,
-                    Message::Write { entry: Entry::Event(event), done } => {
-                        let now = denials.hold(event, done, now);
-                        batch.extend(
-                            now.map(|(event, done)| Writing { entry: Entry::Event(event), waiting: vec![done] }),
-                        );
-                    }
-                    Message::Write { entry, done } => batch.push(Writing { entry, waiting: vec![done] }),
-                }
-            }
-            // What is held has its row before the writer ends.
-            let due = if open { denials.due(now) } else { denials.all() };
-            batch.extend(due.into_iter().map(Writing::from));
-            self.write(batch);
-        }
-    }
-
-    /// Writes a batch and tells those who wait for it.
-    fn write(&mut self, batch: Vec<Writing>) {
-        if batch.is_empty() {
-            return;
-        }
-        let outcome = self.commit(batch.iter().map(|writing| &writing.entry)).map_err(|error| {
-            tracing::error!(%error, database = %self.database.display(), "operations could not be recorded");
-            AuditError::Write(error.to_string())
-        });
-        for Writing { entry, waiting } in batch {
-            for done in waiting {
-                // The caller may have gone; its event is recorded all the same.
-                let _ = done.send(outcome.clone().map(|()| entry.id()));
-            }
-        }
-    }
-
-    /// Writes all entries or none. The chain moves on only when they are on disk.
-    fn commit<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>) -> rusqlite::Result<()> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut link = self.last.clone();
-        for entry in entries {
-            match entry {
-                Entry::Intent(intent) => rows::insert_intent(&transaction, intent, &self.id)?,
-                Entry::Event(event) => {
-                    let (key, previous) = (&self.key, &link.hash);
-                    let hash = rows::insert_event(&transaction, event, &self.id, link.seq + 1, |fields| {
-                        key.over(previous, fields.iter().copied())
-                    })?;
-                    link = Link { seq: link.seq + 1, hash };
-                }
-            }
-        }
-        transaction.commit()?;
-        self.last = link;
-        Ok(())
-    }
-}
-
-/// Waits for messages, or until a second of denials ends. False when no more messages will come.
-async fn receive(queue: &mut mpsc::Receiver<Message>, arrived: &mut Vec<Message>, end: Option<Instant>) -> bool {
-    let received = queue.recv_many(arrived, BATCH);
-    match end {
-        None => received.await > 0,
-        // Cancelling `recv_many` loses nothing.
-        Some(end) => tokio::time::timeout_at(end, received).await.map_or(true, |messages| messages > 0),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Instant;
 
     use super::{super::event::Outcome, *};
+    use crate::store::sqlite;
 
     #[tokio::test]
     async fn what_is_held_has_its_row_before_the_writer_ends() {
@@ -304,7 +165,9 @@ mod tests {
         std::fs::create_dir_all(&data).expect("a folder");
         let database = data.join("ops.db");
         let audit = Audit::open(&data, &database).expect("a trail");
-        audit.record(Event::sample(Outcome::Denied)).await.expect("recorded");
+        for _ in 0..20 {
+            audit.record(Event::sample(Outcome::Denied)).await.expect("recorded");
+        }
         let started = Instant::now();
         let held: Vec<_> = (0..9)
             .map(|_| {

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::ToolClass;
+use super::{ToolClass, advice::Retry};
 use crate::{
     audit::{AuditError, Outcome},
     config::Quota,
     identity::{IdentityError, Role},
-    limits::Full,
+    limits::{Full, TooOften},
     sandbox::{CallFault, ErrorCode, RunError},
 };
 
@@ -34,18 +34,79 @@ pub enum InputFault {
     /// Took longer than the limit to arrive, in seconds.
     #[error("the input took longer than {0} s to arrive: send it faster, or less")]
     TooSlow(u64),
+    /// Came in a coding (RFC 9110 §8.4) that the hub does not undo: nothing is unpacked here.
+    #[error(
+        "the input comes with a Content-Encoding that the hub does not undo: send it as it is, with none or `identity`"
+    )]
+    Encoded,
     /// Did not fit beside what else the caller has sent.
     #[error(transparent)]
     NoRoom(#[from] Full),
     /// Not JSON, or not an object.
-    #[error("the input is not a JSON object: {0}")]
+    #[error("the input is malformed: {0}")]
     Malformed(String),
     /// JSON beyond a limit of [`super::json`].
     #[error("the input is more than the hub takes: {0}")]
     TooComplex(String),
+    /// Holds a number that would be rounded.
+    #[error("the input holds a number that cannot be kept as it is written: {}", listed(std::slice::from_ref(.0)))]
+    Number(Violation),
     /// Does not match the schema.
     #[error("the input does not match the schema: {}", listed(.0))]
     Invalid(Vec<Violation>),
+    /// Headers that repeat parts of the input (MCP 2026-07-28, `x-mcp-header`) say something else.
+    #[error("the request's headers do not match its input: {0}")]
+    HeaderMismatch(String),
+}
+
+/// By what a request called the hub, which the hub does not go by: a page in a browser may have been talked into it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Misaddress {
+    /// The `Host` it was sent to.
+    #[error(
+        "this hub is not known as {name}: dial it by the address it prints at its start, or have it started with its own URL{such} \
+         (or BULKHEAD_PUBLIC_URL)",
+        name = cited(.0),
+        such = public_url("https://", .0)
+    )]
+    Host(String),
+    /// The `Origin` of the page that sent it.
+    #[error(
+        "pages of {name} may not call this hub: only those of the machine itself may, and those of the URL that it is started \
+         with{such} (or BULKHEAD_PUBLIC_URL)",
+        name = cited(.0),
+        such = public_url("", .0)
+    )]
+    Origin(String),
+}
+
+/// What a caller wrote, in quotes that it cannot end.
+fn cited(name: &str) -> String {
+    format!("`{}`", name.replace('`', "'"))
+}
+
+/// The flag that would make `name` the hub's own, where it is a name that a shell takes as it stands: what a caller wrote may
+/// be pasted by whoever reads it in the trail.
+fn public_url(scheme: &str, name: &str) -> String {
+    let host = if scheme.is_empty() {
+        name.strip_prefix("https://").or_else(|| name.strip_prefix("http://")).unwrap_or_default()
+    } else {
+        name
+    };
+    let plain = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':'));
+    if plain { format!(", such as `--public-url {scheme}{name}`") } else { ", by `--public-url`".to_owned() }
+}
+
+/// A request or message that its protocol does not allow.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}")]
+pub struct RequestFault {
+    /// The stable code of what is wrong.
+    pub code: &'static str,
+    /// The HTTP status that fits.
+    pub status: u16,
+    /// What is wrong, and what to send instead.
+    pub text: String,
 }
 
 /// A provider's own error.
@@ -99,7 +160,24 @@ pub enum CallError {
         /// What was asked for.
         name: String,
     },
-    /// The provider is disabled, could not be loaded, or is down.
+    /// A name without its provider that several may have.
+    #[error(
+        "`{name:.128}` may be the {kind} of several providers: ask for {}{}",
+        choices.iter().map(|choice| format!("`{choice:.160}`")).collect::<Vec<_>>().join(" or "),
+        if *kind == "resource" { ", or let an admin say whose it is (`resources_for` in provider-config.yaml)" } else { "" }
+    )]
+    Ambiguous {
+        /// `resource` or `prompt`.
+        kind: &'static str,
+        /// What was asked for.
+        name: String,
+        /// Names that are clear.
+        choices: Vec<String>,
+    },
+    /// The config takes the provider out of service.
+    #[error("`{0}` is not available: it is disabled: an admin can set `enabled: true` in provider-config.yaml")]
+    Disabled(String),
+    /// The provider could not be loaded, or is down.
     #[error("`{provider}` is not available: {reason}")]
     Unavailable {
         /// The provider.
@@ -107,6 +185,9 @@ pub enum CallError {
         /// Why, and what mends it.
         reason: String,
     },
+    /// The provider is new and not ready yet.
+    #[error("`{0}` is still loading: try again in a few seconds")]
+    Loading(String),
     /// The caller's role is too low.
     #[error("this needs the role {needed}; your token grants {}: ask an admin for it", granted(*.has))]
     Forbidden {
@@ -115,6 +196,9 @@ pub enum CallError {
         /// The caller's.
         has: Option<Role>,
     },
+    /// Sent to a name that is not the hub's, or by a page of another site.
+    #[error(transparent)]
+    Misaddressed(#[from] Misaddress),
     /// The quota is used up.
     #[error("the limit of {quota} for {} calls to `{provider}` is reached: try again in {} s", class.as_str(), whole_seconds(*retry_after))]
     RateLimited {
@@ -130,6 +214,12 @@ pub enum CallError {
     /// The caller has as much under way as it may.
     #[error(transparent)]
     TooMany(#[from] Full),
+    /// Too much of what the caller asks for comes to nothing.
+    #[error(transparent)]
+    TooOften(#[from] TooOften),
+    /// The request is none that its protocol allows.
+    #[error(transparent)]
+    Request(#[from] RequestFault),
     /// The input is wrong.
     #[error(transparent)]
     Input(#[from] InputFault),
@@ -143,9 +233,7 @@ pub enum CallError {
     #[error("the provider's output does not match its own schema (tell its author): {}", listed(.0))]
     InvalidOutput(Vec<Violation>),
     /// What happened could not be made durable, so it is not answered.
-    #[error(
-        "the operation could not be recorded, so its result is withheld: try again, and tell an admin if it stays so"
-    )]
+    #[error("{}", not_recorded(.0))]
     NotRecorded(#[from] AuditError),
     /// The line itself broke; its event tells no more.
     #[error("the hub failed on this call: try again, and tell an admin if it stays so")]
@@ -162,15 +250,25 @@ impl CallError {
             Self::UnknownItem { kind: "tool", .. } => "unknown_tool",
             Self::UnknownItem { kind: "resource", .. } => "unknown_resource",
             Self::UnknownItem { .. } => "unknown_prompt",
-            Self::Unavailable { .. } => "provider_unavailable",
+            Self::Ambiguous { .. } => "ambiguous_name",
+            Self::Disabled(_) | Self::Unavailable { .. } => "provider_unavailable",
+            Self::Loading(_) => "loading",
             Self::Forbidden { .. } => "role_too_low",
+            Self::Misaddressed(Misaddress::Host(_)) => "host_refused",
+            Self::Misaddressed(Misaddress::Origin(_)) => "origin_refused",
             Self::RateLimited { .. } => "rate_limited",
             Self::TooMany(_) | Self::Input(InputFault::NoRoom(_)) => "too_many_calls",
+            Self::TooOften(TooOften::Refused(_)) => "too_many_refused",
+            Self::TooOften(TooOften::Checks(_)) => "too_many_checks",
+            Self::Request(fault) => fault.code,
             Self::Input(InputFault::TooLarge(_)) => "input_too_large",
             Self::Input(InputFault::TooSlow(_)) => "input_too_slow",
+            Self::Input(InputFault::Encoded) => "input_encoded",
             Self::Input(InputFault::TooComplex(_)) => "input_too_complex",
             Self::Input(InputFault::Malformed(_)) => "input_malformed",
+            Self::Input(InputFault::Number(_)) => "input_number",
             Self::Input(InputFault::Invalid(_)) => "input_invalid",
+            Self::Input(InputFault::HeaderMismatch(_)) => "header_mismatch",
             Self::Run(RunError::Timeout(_)) => "timeout",
             Self::Run(RunError::Cancelled) => "cancelled",
             Self::Run(RunError::Limit(breach)) => breach.code(),
@@ -190,13 +288,18 @@ impl CallError {
             Self::Unauthenticated(error) if *error != IdentityError::KeysUnavailable => 401,
             Self::UnknownProvider(_) | Self::UnknownItem { .. } => 404,
             Self::Unauthenticated(_)
+            | Self::Disabled(_)
             | Self::Unavailable { .. }
+            | Self::Loading(_)
             | Self::Run(RunError::Busy(_))
             | Self::NotRecorded(_) => 503,
-            Self::Forbidden { .. } => 403,
-            Self::RateLimited { .. } | Self::TooMany(_) | Self::Input(InputFault::NoRoom(_)) => 429,
+            Self::Ambiguous { .. } => 409,
+            Self::Forbidden { .. } | Self::Misaddressed(_) => 403,
+            Self::RateLimited { .. } | Self::TooMany(_) | Self::TooOften(_) | Self::Input(InputFault::NoRoom(_)) => 429,
+            Self::Request(fault) => fault.status,
             Self::Input(InputFault::TooLarge(_)) => 413,
             Self::Input(InputFault::TooSlow(_)) => 408,
+            Self::Input(InputFault::Encoded) => 415,
             Self::Input(_) => 400,
             Self::Run(RunError::Timeout(_)) => 504,
             // Nobody reads it; the number is nginx's for "client closed request".
@@ -213,10 +316,16 @@ impl CallError {
         match self {
             Self::Unauthenticated(_)
             | Self::Forbidden { .. }
+            | Self::Misaddressed(_)
             | Self::RateLimited { .. }
             | Self::TooMany(_)
+            | Self::TooOften(_)
             | Self::Input(InputFault::NoRoom(_)) => Outcome::Denied,
-            Self::UnknownProvider(_) | Self::UnknownItem { .. } | Self::Input(_) => Outcome::Invalid,
+            Self::UnknownProvider(_)
+            | Self::UnknownItem { .. }
+            | Self::Ambiguous { .. }
+            | Self::Input(_)
+            | Self::Request(_) => Outcome::Invalid,
             Self::Run(RunError::Timeout(_)) => Outcome::Timeout,
             Self::Run(RunError::Cancelled) => Outcome::Cancelled,
             Self::Provider(fault) if fault.code == "invalid_input" => Outcome::Invalid,
@@ -225,17 +334,12 @@ impl CallError {
         }
     }
 
-    /// When trying again makes sense, if that is known.
+    /// When trying again makes sense, if time is what it takes.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::RateLimited { retry_after, .. } => Some(*retry_after),
-            Self::Provider(fault) => fault.retry_after,
-            Self::Run(RunError::Busy(_)) | Self::TooMany(_) | Self::Input(InputFault::NoRoom(_)) => {
-                Some(Duration::from_secs(1))
-            }
-            Self::Unavailable { .. } => Some(crate::health::RECHECK_DOWN),
-            _ => None,
+        match self.advice().retry {
+            Retry::After(after) => Some(after),
+            Retry::Changed | Retry::Mended => None,
         }
     }
 
@@ -244,7 +348,20 @@ impl CallError {
     pub fn violations(&self) -> &[Violation] {
         match self {
             Self::Input(InputFault::Invalid(violations)) | Self::InvalidOutput(violations) => violations,
+            Self::Input(InputFault::Number(violation)) => std::slice::from_ref(violation),
             _ => &[],
+        }
+    }
+}
+
+fn not_recorded(error: &AuditError) -> &'static str {
+    match error {
+        AuditError::Refusing => {
+            "nothing can be recorded just now, so the operation did not run: try again, and tell an admin if it stays so"
+        }
+        _ => {
+            "the operation could not be recorded, so its result is withheld: look at the upstream before you try again, \
+             and tell an admin if it stays so"
         }
     }
 }
@@ -264,4 +381,27 @@ fn listed(violations: &[Violation]) -> String {
         pointer => format!("{pointer}: {}", violation.message),
     });
     each.collect::<Vec<_>>().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_caller_wrote_stands_in_no_command_that_is_to_be_pasted() {
+        for hostile in ["$(id)", "http://a;touch${IFS}/tmp/x", "a`b", "null", "", "https://a b", "https://[::1]"] {
+            for told in [Misaddress::Host(hostile.into()).to_string(), Misaddress::Origin(hostile.into()).to_string()] {
+                let command = told.split("`--public-url").nth(1).expect("the flag is named").split('`').next();
+                let command = command.expect("its end");
+                assert!(command.bytes().all(|b| b.is_ascii_alphanumeric() || b" .-:/".contains(&b)), "{told}");
+                assert_eq!(told.matches('`').count() % 2, 0, "{told}");
+            }
+        }
+        let told = Misaddress::Origin("https://hub.example.org:8443".into()).to_string();
+        assert!(told.contains("such as `--public-url https://hub.example.org:8443`"), "{told}");
+        assert!(!Misaddress::Origin("null".into()).to_string().contains("--public-url null"));
+        assert!(
+            Misaddress::Host("hub.example.org".into()).to_string().contains("--public-url https://hub.example.org`")
+        );
+    }
 }

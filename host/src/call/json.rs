@@ -3,11 +3,16 @@
 //! The pass is made with the parser that builds the tree afterwards, so that the two cannot disagree. REST bodies and MCP
 //! messages, over HTTP and stdio alike, come through here.
 
-use std::{collections::HashSet, fmt};
+use std::{collections::HashSet, fmt, marker::PhantomData};
 
-use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer,
+};
 
-use super::{Input, InputFault};
+use super::{
+    Input, InputFault,
+    number::{self, Numbers},
+};
 
 /// How deep arrays and objects may be nested.
 pub const DEPTH_MAX: usize = 64;
@@ -26,7 +31,7 @@ const PARSERS_OWN: &str = "$serde_json::private::";
 ///
 /// # Errors
 /// [`InputFault::Malformed`] when it is not JSON (RFC 8259), not UTF-8, or has a key twice in an object;
-/// [`InputFault::TooComplex`] when it is beyond a limit.
+/// [`InputFault::TooComplex`] when it is beyond a limit; [`InputFault::Number`] when a number would be rounded.
 pub fn parse(document: &[u8]) -> Input {
     check(document)?;
     serde_json::from_slice(document).map_err(|error| InputFault::Malformed(error.to_string()))
@@ -37,8 +42,22 @@ pub fn parse(document: &[u8]) -> Input {
 /// # Errors
 /// Those of [`parse`].
 pub fn parse_output(document: &[u8]) -> Input {
-    check_within(document, Longest { string: usize::MAX, key: usize::MAX })?;
+    check_within(document, Taken { string: usize::MAX, key: usize::MAX, numbers: Numbers::Unchanged })?;
     serde_json::from_slice(document).map_err(|error| InputFault::Malformed(error.to_string()))
+}
+
+/// Parses a provider's schema, in which numbers are bounds and may be rounded.
+///
+/// # Errors
+/// [`InputFault::Malformed`] and [`InputFault::TooComplex`], as of [`parse`].
+pub fn parse_schema(document: &[u8]) -> Input {
+    check_within(document, Taken { string: STRING_MAX, key: KEY_MAX, numbers: Numbers::Any })?;
+    serde_json::from_slice(document).map_err(|error| InputFault::Malformed(error.to_string()))
+}
+
+/// Makes integers of the whole numbers of an input: `10.0` and `1e1` are 10, for schemas and for providers.
+pub fn settle(input: &mut serde_json::Value) {
+    number::settle(input);
 }
 
 /// Checks a document that somebody else will parse.
@@ -46,30 +65,61 @@ pub fn parse_output(document: &[u8]) -> Input {
 /// # Errors
 /// Those of [`parse`].
 pub fn check(document: &[u8]) -> Result<(), InputFault> {
-    check_within(document, Longest { string: STRING_MAX, key: KEY_MAX })
+    check_within(document, Taken { string: STRING_MAX, key: KEY_MAX, numbers: Numbers::Exact })
 }
 
-fn check_within(document: &[u8], longest: Longest) -> Result<(), InputFault> {
-    let mut seen = Seen { values: 0, longest, beyond: None };
-    let mut deserializer = serde_json::Deserializer::from_slice(document);
-    let walked = Walk { seen: &mut seen, depth: 0 }.deserialize(&mut deserializer).and_then(|()| deserializer.end());
-    match (walked, seen.beyond) {
-        (Ok(()), _) => Ok(()),
-        (Err(_), Some(limit)) => Err(InputFault::TooComplex(limit)),
-        (Err(error), None) => Err(InputFault::Malformed(error.to_string())),
+/// A struct that is read from an object and from nothing else. A plain `Deserialize` would also take a list of its members'
+/// values: `["ops_admin"]` for an object with a role.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(OfObject(PhantomData)).map(Self)
     }
 }
 
-/// The longest string and key, in bytes.
-struct Longest {
+struct OfObject<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for OfObject<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map))
+    }
+}
+
+fn check_within(document: &[u8], taken: Taken) -> Result<(), InputFault> {
+    let mut seen = Seen { values: 0, taken, may_be_rounded: false, beyond: None };
+    let mut deserializer = serde_json::Deserializer::from_slice(document);
+    let walked = Walk { seen: &mut seen, depth: 0 }.deserialize(&mut deserializer).and_then(|()| deserializer.end());
+    // The parser does not show what it has rounded, and takes a number beyond all others for no JSON.
+    let refused = |is_asked: bool| is_asked.then(|| number::first_refused(document, seen.taken.numbers)).flatten();
+    match (walked, &seen.beyond) {
+        (Ok(()), _) => refused(seen.may_be_rounded).map_or(Ok(()), |number| Err(InputFault::Number(number))),
+        (Err(_), Some(limit)) => Err(InputFault::TooComplex(limit.clone())),
+        (Err(error), None) => {
+            Err(refused(true).map_or_else(|| InputFault::Malformed(error.to_string()), InputFault::Number))
+        }
+    }
+}
+
+/// What is taken: the longest string and key, in bytes, and which numbers.
+struct Taken {
     string: usize,
     key: usize,
+    numbers: Numbers,
 }
 
 /// What the walk has come by.
 struct Seen {
     values: usize,
-    longest: Longest,
+    taken: Taken,
+    may_be_rounded: bool,
     /// The limit that ended the walk, if one did.
     beyond: Option<String>,
 }
@@ -137,12 +187,13 @@ impl<'de> Visitor<'de> for Walk<'_> {
         Ok(())
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+    fn visit_f64<E>(self, number: f64) -> Result<(), E> {
+        self.seen.may_be_rounded |= number::may_be_rounded(number);
         Ok(())
     }
 
     fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
-        if text.len() <= self.seen.longest.string {
+        if text.len() <= self.seen.taken.string {
             Ok(())
         } else {
             Err(self.seen.limit(format!("it holds a string of more than {STRING_MAX} bytes")))
@@ -159,7 +210,7 @@ impl<'de> Visitor<'de> for Walk<'_> {
         self.enter()?;
         let mut keys = HashSet::new();
         while let Some(key) = members.next_key::<String>()? {
-            if key.len() > self.seen.longest.key {
+            if key.len() > self.seen.taken.key {
                 return Err(self.seen.limit(format!("it has a key of more than {KEY_MAX} bytes")));
             }
             if key.starts_with(PARSERS_OWN) {
@@ -198,6 +249,29 @@ mod tests {
     }
 
     #[test]
+    fn a_list_is_not_read_as_an_object() {
+        #[derive(Debug, PartialEq, serde::Deserialize)]
+        struct Grant<'a> {
+            #[serde(borrow)]
+            role: Option<std::borrow::Cow<'a, str>>,
+            #[serde(default)]
+            further: Object<Further>,
+        }
+        #[derive(Debug, Default, PartialEq, serde::Deserialize)]
+        struct Further {
+            count: Option<u32>,
+        }
+        let read =
+            |text: &str| serde_json::from_str::<Object<Grant<'_>>>(text).map(|Object(grant)| format!("{grant:?}"));
+        assert!(serde_json::from_str::<Grant<'_>>(r#"["a", {}]"#).is_ok(), "the trap");
+        for list in [r#"["a", {}]"#, r#"["a"]"#, "[]", r#"{"further":[1]}"#, r#"{"further":[]}"#, "null", r#""a""#] {
+            assert!(read(list).is_err(), "{list}");
+        }
+        let object = read(r#"{"role":"a","more":[1],"further":{"count":1}}"#).expect("an object");
+        assert!(object.contains(r#"Some("a")"#) && object.contains("Some(1)"), "{object}");
+    }
+
+    #[test]
     fn what_is_within_the_limits_is_parsed() {
         for document in ["null", " {} ", r#"{"a":[1,-2.5e3,"ä\u00e4\ud83d\ude00",true,null,{"a":{"a":[]}}]}"#] {
             assert_eq!(parse(document.as_bytes()), Ok(serde_json::from_str(document).expect("JSON")));
@@ -220,21 +294,9 @@ mod tests {
 
     #[test]
     fn what_is_no_json_or_has_two_meanings_is_malformed() {
-        for document in [
-            "",
-            "{",
-            "nul",
-            "'a'",
-            "[1,]",
-            "{} {}",
-            "1e400",
-            "-",
-            "01",
-            "NaN",
-            "{\"a\":1,\"a\":2}",
-            "\"\\ud800\"",
-            "\"a\nb\"",
-        ] {
+        for document in
+            ["", "{", "nul", "'a'", "[1,]", "{} {}", "-", "01", "NaN", "{\"a\":1,\"a\":2}", "\"\\ud800\"", "\"a\nb\""]
+        {
             is_malformed(document.as_bytes());
         }
         is_malformed(b"\"\xff\"");

@@ -9,15 +9,17 @@ use uuid::Uuid;
 
 use super::{
     Answer, Call, CallError, CorrelationId, Input, InputFault, Operation, Output, Principal, Surface, ToolClass,
-    Violation, record::Draft, run::Opening,
+    Violation, json, plain,
+    record::{Draft, log},
+    run::Opening,
 };
 use crate::{
-    audit::{Audit, AuditError, Event, Outcome, UpstreamQuota},
+    audit::{Audit, AuditError, Event, Refusal, UpstreamQuota},
     config::RateLimits,
     health::HealthBoard,
     identity::{Caller, Identity, IdentityError, Role},
-    limits::{LimitKey, Limiter, Place, Places},
-    registry::{Entry, Prompt, Registry, Revision, Tool},
+    limits::{LimitKey, Limiter, Often, Place, Places},
+    registry::{Entry, Index, Lost, Prompt, Registry, Revision, Tool},
     sandbox::Traces,
     vault::Vault,
 };
@@ -49,14 +51,16 @@ pub struct HubParts {
 pub struct Hub {
     pub(super) parts: HubParts,
     /// Every call that is under way.
-    calls: TaskTracker,
+    pub(super) calls: TaskTracker,
+    /// Who is refused, and asks for checks, how often.
+    often: Often,
 }
 
 impl Hub {
     /// A hub of these parts.
     #[must_use]
     pub fn new(parts: HubParts) -> Arc<Self> {
-        Arc::new(Self { parts, calls: TaskTracker::new() })
+        Arc::new(Self { parts, calls: TaskTracker::new(), often: Often::default() })
     }
 
     /// Which providers there are.
@@ -69,6 +73,12 @@ impl Hub {
     #[must_use]
     pub fn health(&self) -> &HealthBoard {
         &self.parts.health
+    }
+
+    /// Why nothing can be recorded; `None` while all is well.
+    #[must_use]
+    pub fn recording_problem(&self) -> Option<Refusal> {
+        self.parts.audit.refusal()
     }
 
     /// Who callers are verified by.
@@ -106,7 +116,8 @@ impl Hub {
     }
 
     /// Records a refusal that comes before there is a call: no identity, or a message that nothing can be read from.
-    /// Gives back the error to answer with.
+    /// Gives back the error to answer with. A caller without a role is told that and nothing else, and one that is refused
+    /// too often is told that.
     pub async fn refuse(
         self: &Arc<Self>,
         error: CallError,
@@ -115,6 +126,14 @@ impl Hub {
         surface: Surface,
         correlation_id: &CorrelationId,
     ) -> CallError {
+        if self.parts.audit.turn_away().is_some() {
+            return AuditError::Refusing.into();
+        }
+        let error = match caller {
+            Some(caller) if caller.role.is_none() => CallError::Forbidden { needed: READ_ROLE, has: None },
+            _ => error,
+        };
+        let error = self.count_refusal(caller, error);
         let event = Event {
             id: Uuid::now_v7(),
             created_at: Utc::now(),
@@ -135,6 +154,7 @@ impl Hub {
             correlation_id: correlation_id.to_string(),
             revision: None,
             times: 1,
+            shares: true,
             quotas: Vec::new(),
         };
         let hub = Arc::clone(self);
@@ -149,35 +169,30 @@ impl Hub {
         }
     }
 
-    /// Walks the line. When this future is dropped the call is cancelled, and recorded as that.
-    pub async fn call(self: &Arc<Self>, call: Call) -> Answer {
-        let gone = CancellationToken::new();
-        let _cancels_when_dropped = gone.clone().drop_guard();
-        let hub = Arc::clone(self);
-        // In a task of its own, so that recording does not depend on anybody waiting for the answer.
-        match self.calls.spawn(async move { hub.walk(call, gone).await }).await {
-            Ok(answer) => answer,
-            Err(error) => {
-                tracing::error!(%error, "a call's task broke");
-                Answer { id: Uuid::now_v7(), outcome: Err(CallError::Internal) }
-            }
+    pub(super) async fn walk(&self, mut call: Call, gone: CancellationToken) -> Answer {
+        if let Some(id) = self.turn_away(&call.principal) {
+            return Answer { id, outcome: Err(AuditError::Refusing.into()) };
         }
-    }
-
-    /// Waits until every call has been recorded. No new ones should come.
-    pub async fn drain(&self) {
-        self.calls.close();
-        self.calls.wait().await;
-    }
-
-    async fn walk(&self, call: Call, gone: CancellationToken) -> Answer {
+        call.operation.settle();
         let mut draft = Draft::of(&call);
         let id = draft.id;
         let traces = Traces::default();
         let correlation_id = call.correlation_id.clone();
+        let caller = match &call.principal {
+            Principal::Caller(caller) => Some(Arc::clone(caller)),
+            Principal::Hub => None,
+        };
         // Whatever breaks in between: the call is on record.
         let steps = AssertUnwindSafe(self.steps(call, &mut draft, &traces, gone));
         let outcome = steps.catch_unwind().await.unwrap_or(Err(CallError::Internal));
+        let outcome = match outcome {
+            Err(refused) if !draft.has_begun() => Err(self.count_refusal(caller.as_deref(), refused)),
+            outcome => outcome,
+        };
+        if matches!(outcome, Err(CallError::TooOften(_))) {
+            // It is refused whatever it is, and counted so.
+            draft.revision = None;
+        }
         let mut event = draft.finish(&outcome, traces.hostname());
         event.quotas = publish(&traces, &correlation_id);
         match self.record(event).await {
@@ -186,9 +201,28 @@ impl Hub {
         }
     }
 
-    /// Records an event and logs it; gives the id of its row. Denials that share a row share a line in the log.
+    /// While nothing can be recorded nothing begins: gives the id of the row that will tell of it.
+    fn turn_away(&self, principal: &Principal) -> Option<Uuid> {
+        match principal {
+            Principal::Caller(_) => self.parts.audit.turn_away(),
+            // The hub's own checks come again by themselves: they are not counted among what was refused.
+            Principal::Hub => self.parts.audit.refusal().map(|_| Uuid::now_v7()),
+        }
+    }
+
+    /// Counts what a caller is refused; gives the error to answer with, which is another when it is one too many.
+    fn count_refusal(&self, caller: Option<&Caller>, error: CallError) -> CallError {
+        let Some(caller) = caller else { return error };
+        match error {
+            // What is no fault of the caller's.
+            CallError::NotRecorded(_) | CallError::Internal | CallError::Run(_) | CallError::TooOften(_) => error,
+            _ => self.often.refused(caller.user).map_or_else(CallError::from, |()| error),
+        }
+    }
+
+    /// Records an event and logs it; gives the id of its row. Those that share a row share a line in the log.
     async fn record(&self, event: Event) -> Result<Uuid, AuditError> {
-        if event.outcome != Outcome::Denied {
+        if !event.shares {
             log(&event);
             return self.parts.audit.record(event).await;
         }
@@ -209,7 +243,7 @@ impl Hub {
     ) -> Result<Output, CallError> {
         admit(&call)?;
         if call.provider.is_empty() {
-            return Err(belongs_to_nobody(&call.operation));
+            return Err(belongs_to_nobody(&call.operation, self.parts.registry.snapshot().index()));
         }
         let revision = self.look_up(&call.provider)?;
         draft.revision = Some(revision.id.clone());
@@ -221,17 +255,17 @@ impl Hub {
                 self.fail_fast(&revision)?;
                 self.limit(&call.principal, &revision, tool.class)?;
                 let input = validated_input(tool, input).await?;
+                draft.begins(&call.operation, tool.class != ToolClass::Read);
                 if tool.class != ToolClass::Read {
                     self.parts.audit.intend(draft.intent()).await?;
                 }
                 self.call_tool(&revision, tool, input, opening, draft).await
             }
             Operation::ReadResource { uri } => {
-                if !revision.offer.has_resource(uri) {
-                    return Err(unknown(&revision, "resource", uri));
-                }
+                let known = revision.resource(uri).ok_or_else(|| unknown(&revision, "resource", uri))?;
                 self.admit_read(&call.principal, &revision)?;
-                self.read_resource(&revision, uri, opening, draft).await
+                draft.begins(&call.operation, false);
+                self.read_resource(&revision, &known, opening, draft).await
             }
             Operation::GetPrompt { prompt, arguments } => {
                 let Some(known) = revision.offer.prompts.iter().find(|known| known.name == *prompt) else {
@@ -239,30 +273,29 @@ impl Hub {
                 };
                 self.admit_read(&call.principal, &revision)?;
                 require_arguments(known, arguments)?;
+                draft.begins(&call.operation, false);
                 self.get_prompt(&revision, prompt, arguments, opening, draft).await
             }
             Operation::CheckHealth => {
                 authorize(&call.principal, READ_ROLE)?;
-                if matches!(call.principal, Principal::Caller(_))
-                    && let Some(fresh) = self.parts.health.fresh(&revision.name, &revision.id)
-                {
-                    return Ok(Output::Health(fresh));
+                if let Principal::Caller(caller) = &call.principal {
+                    self.often.checks(caller.user)?;
                 }
-                self.check_health(&revision, opening, draft).await.map(Output::Health)
+                self.health_of(&revision, opening, draft).await.map(Output::Health)
             }
         }
     }
 
     fn look_up(&self, provider: &str) -> Result<Arc<Revision>, CallError> {
         let snapshot = self.parts.registry.snapshot();
-        let unavailable = |reason: String| CallError::Unavailable { provider: provider.to_owned(), reason };
         match snapshot.entry(provider) {
-            None => Err(CallError::UnknownProvider(provider.to_owned())),
+            None => Err(CallError::UnknownProvider(plain::name(provider))),
             Some(Entry::Ready { revision, .. }) => Ok(Arc::clone(revision)),
-            Some(Entry::Disabled) => {
-                Err(unavailable("it is disabled: an admin can set `enabled: true` in provider-config.yaml".to_owned()))
+            Some(Entry::Disabled) => Err(CallError::Disabled(provider.to_owned())),
+            Some(Entry::Loading) => Err(CallError::Loading(provider.to_owned())),
+            Some(Entry::Failed(problem)) => {
+                Err(CallError::Unavailable { provider: provider.to_owned(), reason: problem.to_string() })
             }
-            Some(Entry::Failed(reason)) => Err(unavailable(reason.clone())),
         }
     }
 
@@ -312,19 +345,21 @@ fn authorize(principal: &Principal, needed: Role) -> Result<(), CallError> {
     }
 }
 
-/// What is asked for under a name that leads to no provider.
-fn belongs_to_nobody(operation: &Operation) -> CallError {
-    let (kind, name) = match operation {
-        Operation::CallTool { tool, .. } => ("tool", tool),
-        Operation::ReadResource { uri } => ("resource", uri),
-        Operation::GetPrompt { prompt, .. } => ("prompt", prompt),
+fn belongs_to_nobody(operation: &Operation, index: &Index) -> CallError {
+    let (kind, name, lost) = match operation {
+        Operation::CallTool { tool, .. } => ("tool", tool, index.tool(tool).err()),
+        Operation::ReadResource { uri } => ("resource", uri, index.resource(uri).err()),
+        Operation::GetPrompt { prompt, .. } => ("prompt", prompt, index.prompt(prompt).err()),
         Operation::CheckHealth => return CallError::UnknownProvider(String::new()),
     };
-    CallError::UnknownItem { provider: "the hub".to_owned(), kind, name: name.clone() }
+    match lost {
+        Some(Lost::Ambiguous(choices)) => CallError::Ambiguous { kind, name: plain::name(name), choices },
+        _ => CallError::UnknownItem { provider: "the hub".to_owned(), kind, name: plain::name(name) },
+    }
 }
 
 fn unknown(revision: &Revision, kind: &'static str, name: &str) -> CallError {
-    CallError::UnknownItem { provider: revision.name.to_string(), kind, name: name.to_owned() }
+    CallError::UnknownItem { provider: revision.name.to_string(), kind, name: plain::name(name) }
 }
 
 async fn validated_input(tool: &Tool, input: &Input) -> Result<String, CallError> {
@@ -344,29 +379,6 @@ fn require_arguments(prompt: &Prompt, given: &[(String, String)]) -> Result<(), 
     if violations.is_empty() { Ok(()) } else { Err(InputFault::Invalid(violations).into()) }
 }
 
-/// One line per operation; the payload stays in the audit trail. The hub's own checks are there every few seconds, so
-/// they are logged for debugging only.
-fn log(event: &Event) {
-    macro_rules! line {
-        ($level:ident) => {
-            tracing::$level!(
-                call_id = %event.id,
-                correlation_id = event.correlation_id,
-                surface = event.surface,
-                operation = event.operation,
-                provider = event.provider,
-                tool = event.tool,
-                role = event.caller_role.map(Role::as_str),
-                outcome = event.outcome.as_str(),
-                error_code = event.error_code,
-                duration_ms = event.duration_ms,
-                "call"
-            )
-        };
-    }
-    if event.surface == Surface::Probe.as_str() { line!(debug) } else { line!(info) }
-}
-
 /// What a provider calls the event that tells what is left of its upstream's quota.
 const QUOTA_EVENT: &str = "bulkhead.quota";
 
@@ -375,7 +387,7 @@ fn publish(traces: &Traces, correlation_id: &CorrelationId) -> Vec<UpstreamQuota
     let mut quotas = Vec::new();
     for event in traces.take_events() {
         if event.event_type == QUOTA_EVENT
-            && let Ok(quota) = serde_json::from_str(&event.data)
+            && let Ok(json::Object(quota)) = serde_json::from_str(&event.data)
         {
             quotas.push(quota);
         } else {

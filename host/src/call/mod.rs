@@ -1,22 +1,33 @@
 //! One way through: every operation is a [`Call`] that walks one line and ends in an [`Answer`].
 
+mod advice;
 mod error;
 pub mod json;
+mod label;
 mod line;
 mod name;
+mod nearest;
+mod number;
+pub mod plain;
 mod record;
 mod run;
+mod uri;
+mod way_in;
 
 use std::{fmt, sync::Arc};
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use advice::{Advice, Retry};
 pub(crate) use error::whole_seconds;
-pub use error::{CallError, InputFault, ProviderFault, Violation};
+pub use error::{CallError, InputFault, Misaddress, ProviderFault, RequestFault, Violation};
 pub use line::{Hub, HubParts};
 pub use name::{NameError, ProviderName, ToolName, WireForm};
+pub use nearest::{Kind, did_you_mean};
+pub use uri::{ResourceUri, UriError, UriPattern};
 
 use crate::{
     health::Health,
@@ -25,11 +36,11 @@ use crate::{
     sandbox::{Content, PromptMessage, ResourceContent},
 };
 
-/// The class of a tool: what it counts against, and whether an intent is recorded before it runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+/// The class of a tool: what it counts against, whether an intent is recorded before it runs, and what it may send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ToolClass {
-    /// Looks.
+    /// Looks: it sends GET, HEAD, and POST to what `queries` lists.
     Read,
     /// Makes the upstream work, or annotates.
     Scan,
@@ -142,6 +153,13 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// Brings a tool's input into the one form in which it is recorded, validated and given to the provider.
+    fn settle(&mut self) {
+        if let Self::CallTool { input: Ok(input), .. } = self {
+            json::settle(input);
+        }
+    }
+
     /// The operation's name in the audit trail.
     #[must_use]
     pub fn kind(&self) -> &'static str {

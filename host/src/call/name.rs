@@ -74,7 +74,7 @@ impl TryFrom<String> for ToolName {
 }
 
 /// How MCP clients see a provider's tool or prompt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WireForm {
     /// `hello-rs.echo.v1`, the name everywhere else too.
     Dotted,

@@ -6,15 +6,16 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Call, CallError, Operation, Output, Principal};
+use super::{Call, CallError, Operation, Output, Principal, plain};
 use crate::{
     audit::{Event, Intent, Outcome, excerpt},
+    health::Health,
     identity::Caller,
     sandbox::{Content, PromptMessage, PromptRole, ResourceBody, ResourceContent},
 };
 
-/// The longest name that is recorded as it was asked for, in characters.
-const NAME_MAX: usize = 256;
+/// Said of a scan or write that was broken off.
+const MAY_HAVE_ACTED: &str = "its upstream may have acted on it all the same: look there before you try again";
 
 /// An event in the making: what is known before the call runs.
 pub(super) struct Draft {
@@ -24,42 +25,68 @@ pub(super) struct Draft {
     provider: Option<String>,
     tool: Option<String>,
     caller: Option<std::sync::Arc<Caller>>,
+    /// The input, once it runs: what never ran keeps none.
     payload: Option<String>,
+    began: bool,
+    /// Whether its upstream may do something for it.
+    acts: bool,
     operation: &'static str,
     surface: &'static str,
     correlation_id: String,
-    /// The component that ran, once one was chosen.
+    /// The revision that ran, once one was chosen.
     pub(super) revision: Option<String>,
 }
 
 impl Draft {
     pub(super) fn of(call: &Call) -> Self {
-        let (tool, payload) = match &call.operation {
-            Operation::CallTool { tool, input } => (Some(tool), input.as_ref().ok().map(Value::to_string)),
-            Operation::ReadResource { uri } => (Some(uri), None),
-            Operation::GetPrompt { prompt, arguments } => {
-                let arguments: serde_json::Map<_, _> =
-                    arguments.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
-                (Some(prompt), Some(Value::Object(arguments).to_string()))
-            }
-            Operation::CheckHealth => (None, None),
+        let tool = match &call.operation {
+            Operation::CallTool { tool, .. } => Some(tool),
+            Operation::ReadResource { uri } => Some(uri),
+            Operation::GetPrompt { prompt, .. } => Some(prompt),
+            Operation::CheckHealth => None,
         };
         Self {
             id: Uuid::now_v7(),
             created_at: Utc::now(),
             started: Instant::now(),
-            provider: Some(cut(&call.provider)).filter(|provider| !provider.is_empty()),
-            tool: tool.map(|tool| cut(tool)),
+            provider: Some(plain::name(&call.provider)).filter(|provider| !provider.is_empty()),
+            tool: tool.map(|tool| plain::name(tool)),
             caller: match &call.principal {
                 Principal::Caller(caller) => Some(std::sync::Arc::clone(caller)),
                 Principal::Hub => None,
             },
-            payload: payload.map(excerpt),
+            payload: None,
+            began: false,
+            acts: false,
             operation: call.operation.kind(),
             surface: call.surface.as_str(),
             correlation_id: call.correlation_id.to_string(),
             revision: None,
         }
+    }
+
+    /// The operation is allowed and in order, and about to run: from here on its input is kept. `acts` is whether its
+    /// upstream may do something for it.
+    pub(super) fn begins(&mut self, operation: &Operation, acts: bool) {
+        let payload = match operation {
+            Operation::CallTool { input, .. } => input.as_ref().ok().map(Value::to_string),
+            // Its name is the input, unless that was too long to be one.
+            Operation::ReadResource { uri } => {
+                (self.tool.as_deref() != Some(uri)).then(|| json!({ "uri": uri }).to_string())
+            }
+            Operation::GetPrompt { arguments, .. } => {
+                let arguments: serde_json::Map<_, _> =
+                    arguments.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
+                Some(Value::Object(arguments).to_string())
+            }
+            Operation::CheckHealth => None,
+        };
+        (self.payload, self.began, self.acts) = (payload.map(excerpt), true, acts);
+    }
+
+    /// Whether the operation got as far as running.
+    pub(super) fn has_begun(&self) -> bool {
+        self.began
     }
 
     pub(super) fn elapsed_ms(&self) -> u64 {
@@ -82,7 +109,14 @@ impl Draft {
     }
 
     pub(super) fn finish(self, outcome: &Result<Output, CallError>, hostname: Option<String>) -> Event {
-        let error = outcome.as_ref().err();
+        let (ended, error_code, error_text) = match outcome {
+            Err(error) => (error.outcome(), Some(error.code()), Some(error.to_string())),
+            Ok(Output::Health(Health { code: Some(code), error, .. })) => {
+                let ended = if *code == "timeout" { Outcome::Timeout } else { Outcome::Failed };
+                (ended, Some(*code), error.clone())
+            }
+            Ok(_) => (Outcome::Ok, None, None),
+        };
         Event {
             duration_ms: self.elapsed_ms().try_into().unwrap_or(u32::MAX),
             id: self.id,
@@ -94,22 +128,45 @@ impl Draft {
             team: self.caller.as_ref().and_then(|caller| caller.team.clone()),
             payload: self.payload,
             result: outcome.as_ref().ok().map(|output| excerpt(result(output).to_string())),
-            outcome: error.map_or(Outcome::Ok, CallError::outcome),
-            error_code: error.map(CallError::code),
-            error: error.map(|error| Event::error_text(&error.to_string())),
+            outcome: ended,
+            error_code,
+            error: error_text.map(|text| match ended {
+                Outcome::Cancelled if self.acts => format!("{text}; {MAY_HAVE_ACTED}"),
+                _ => text,
+            }),
             hostname,
             operation: self.operation,
             surface: self.surface,
             correlation_id: self.correlation_id,
             revision: self.revision,
             times: 1,
+            shares: !self.began,
             quotas: Vec::new(),
         }
     }
 }
 
-fn cut(name: &str) -> String {
-    name.chars().take(NAME_MAX).collect()
+/// One line per operation; the payload stays in the audit trail. The hub's own checks are there every few seconds, so
+/// they are logged for debugging only.
+pub(super) fn log(event: &Event) {
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                call_id = %event.id,
+                correlation_id = event.correlation_id,
+                surface = event.surface,
+                operation = event.operation,
+                provider = event.provider,
+                tool = event.tool,
+                role = event.caller_role.map(crate::identity::Role::as_str),
+                outcome = event.outcome.as_str(),
+                error_code = event.error_code,
+                duration_ms = event.duration_ms,
+                "call"
+            )
+        };
+    }
+    if event.surface == super::Surface::Probe.as_str() { line!(debug) } else { line!(info) }
 }
 
 /// An output as the audit trail keeps it: binary content by its size only.

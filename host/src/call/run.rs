@@ -2,20 +2,28 @@
 
 use std::{
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use chrono::Utc;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::{Call, CallError, Hub, InputFault, Output, ProviderFault, Violation, json, record::Draft};
+use super::{
+    Call, CallError, Hub, InputFault, Operation, Output, Principal, ProviderFault, ResourceUri, ToolClass, Violation,
+    json,
+    label::{Labels, Place},
+    record::Draft,
+};
 use crate::{
     config::ToolTimeout,
     health::{CHECK_TIME, Health, Status},
+    invocation,
+    outbound::Acting,
     registry::{Revision, Tool, one_line},
     sandbox::{
-        CallContext, Content, GateSet, HealthStatus, ResourceBody, ResourceContent, Run, RunError, ToolOutput, Traces,
+        CallContext, Content, GateSet, HealthStatus, ResourceBody, ResourceContent, Run, RunError, Taker, ToolOutput,
+        Traces,
     },
     vault::CallSecrets,
 };
@@ -23,8 +31,6 @@ use crate::{
 /// Outputs up to this size, in bytes, and up to so many contents are unpacked on the async worker that has them.
 const AT_ONCE_MAX: usize = 64 * 1024;
 const ITEMS_AT_ONCE_MAX: usize = 64;
-/// How many wrong URIs of a resource's contents are told.
-const VIOLATIONS_MAX: usize = 16;
 /// How much of a provider's reason for not being well is kept and told, in characters.
 const REASON_MAX: usize = 1000;
 
@@ -45,11 +51,14 @@ impl Hub {
         draft: &Draft,
     ) -> Result<Output, CallError> {
         let timeout = tool.grant.timeout_ms.duration();
-        let (run, secrets) = self.open(revision, opening, timeout);
+        let acting = if tool.class == ToolClass::Read { Acting::Reading } else { Acting::Anything };
+        let (run, secrets) = self.open(revision, opening, timeout, acting);
         let context = context(revision, &run, draft);
         let sandbox = self.parts.registry.sandbox();
         let answer = sandbox.call_tool(&revision.compiled, run, context, tool.name.to_string(), input).await?;
-        let output = answer.map_err(|fault| scrubbed(fault.into(), &secrets))?;
+        let mut output = answer.map_err(|fault| scrubbed(fault.into(), &secrets))?;
+        let snapshot = self.parts.registry.snapshot();
+        Labels::new(&snapshot, revision, None).put(Place::Tool, output.content.iter_mut().enumerate())?;
         let (value, content) = if output.output.len() > AT_ONCE_MAX || output.content.len() > ITEMS_AT_ONCE_MAX {
             let thread = tokio::task::spawn_blocking(move || unpacked(output, &secrets));
             thread.await.unwrap_or_else(|broken| std::panic::resume_unwind(broken.into_panic()))?
@@ -70,19 +79,17 @@ impl Hub {
     pub(super) async fn read_resource(
         &self,
         revision: &Revision,
-        uri: &str,
+        uri: &ResourceUri,
         opening: Opening<'_>,
         draft: &Draft,
     ) -> Result<Output, CallError> {
-        let (run, secrets) = self.open(revision, opening, ToolTimeout::default().duration());
+        let (run, secrets) = self.open(revision, opening, ToolTimeout::default().duration(), Acting::Reading);
         let context = context(revision, &run, draft);
         let sandbox = self.parts.registry.sandbox();
-        let answer = sandbox.read_resource(&revision.compiled, run, context, uri.to_owned()).await?;
+        let answer = sandbox.read_resource(&revision.compiled, run, context, uri.to_string()).await?;
         let mut contents = answer.map_err(|fault| scrubbed(fault.into(), &secrets))?;
-        let strange = strange_uris(revision, uri, &contents);
-        if !strange.is_empty() {
-            return Err(CallError::InvalidOutput(strange));
-        }
+        let snapshot = self.parts.registry.snapshot();
+        Labels::new(&snapshot, revision, Some(uri)).put_on_resources(contents.iter_mut().enumerate())?;
         for content in &mut contents {
             scrub_resource(content, &secrets);
         }
@@ -97,46 +104,84 @@ impl Hub {
         opening: Opening<'_>,
         draft: &Draft,
     ) -> Result<Output, CallError> {
-        let (run, secrets) = self.open(revision, opening, ToolTimeout::default().duration());
+        let (run, secrets) = self.open(revision, opening, ToolTimeout::default().duration(), Acting::Reading);
         let context = context(revision, &run, draft);
         let sandbox = self.parts.registry.sandbox();
         let answer =
             sandbox.get_prompt(&revision.compiled, run, context, prompt.to_owned(), arguments.to_vec()).await?;
         let mut messages = answer.map_err(|fault| scrubbed(fault.into(), &secrets))?;
+        let snapshot = self.parts.registry.snapshot();
+        let contents = messages.iter_mut().map(|message| &mut message.content).enumerate();
+        Labels::new(&snapshot, revision, None).put(Place::Prompt, contents)?;
         for message in &mut messages {
             scrub_content(std::slice::from_mut(&mut message.content), &secrets);
         }
         Ok(Output::Prompt(messages))
     }
 
+    /// How the provider is. There is one check of a revision at a time: whoever asks meanwhile is told what it finds.
+    pub(super) async fn health_of(
+        &self,
+        revision: &Revision,
+        opening: Opening<'_>,
+        draft: &mut Draft,
+    ) -> Result<Health, CallError> {
+        let (board, asked) = (&self.parts.health, Instant::now());
+        if matches!(opening.call.principal, Principal::Caller(_))
+            && let Some(fresh) = board.fresh(&revision.name, &revision.id)
+        {
+            return Ok(fresh);
+        }
+        let _turn = tokio::select! {
+            turn = revision.checking.lock() => turn,
+            () = opening.gone.cancelled() => return Err(RunError::Cancelled.into()),
+        };
+        if let Some(found) = board.found_since(&revision.name, &revision.id, asked) {
+            return Ok(found);
+        }
+        draft.begins(&opening.call.operation, false);
+        self.check_health(revision, opening, draft).await
+    }
+
     /// Asks the provider and notes what it said. A check that does not end in time counts as degraded (G6); one that its
-    /// caller broke off says nothing about the provider.
-    pub(super) async fn check_health(
+    /// caller broke off, or for which there was no place, says nothing about the provider: what is known stays.
+    async fn check_health(
         &self,
         revision: &Revision,
         opening: Opening<'_>,
         draft: &Draft,
     ) -> Result<Health, CallError> {
-        let (run, secrets) = self.open(revision, opening, CHECK_TIME);
+        let (run, secrets) = self.open(revision, opening, CHECK_TIME, Acting::Reading);
         let context = context(revision, &run, draft);
         let found = self.parts.registry.sandbox().check_health(&revision.compiled, run, context).await;
-        let (status, error) = match found {
+        let (status, error, code) = match found {
             Ok(health) => {
                 let mut reason = health.reason;
                 secrets.scrub(&mut reason);
-                let reason = one_line(&reason, REASON_MAX);
+                let mut reason = one_line(&reason, REASON_MAX);
+                invocation::complete(&mut reason);
                 let status = match health.status {
                     HealthStatus::Ok => Status::Ok,
                     HealthStatus::Degraded => Status::Degraded,
                     HealthStatus::Down => Status::Down,
                 };
-                (status, Some(reason).filter(|reason| !reason.is_empty() && status != Status::Ok))
+                let code = (status == Status::Down).then_some("provider_down");
+                (status, Some(reason).filter(|reason| !reason.is_empty() && status != Status::Ok), code)
             }
             Err(error @ RunError::Cancelled) => return Err(error.into()),
-            Err(error @ (RunError::Timeout(_) | RunError::Busy(_))) => {
-                (Status::Degraded, Some(format!("the health check did not end: {error}")))
+            Err(error @ RunError::Busy(_)) => {
+                let last = self.parts.health.last(&revision.name, &revision.id);
+                return last.ok_or_else(|| error.into());
             }
-            Err(error) => (Status::Down, Some(error.to_string())),
+            Err(error) => {
+                let (text, timed_out) = (error.to_string(), matches!(error, RunError::Timeout(_)));
+                let code = Some(CallError::from(error).code());
+                if timed_out {
+                    (Status::Degraded, Some(format!("the health check did not end: {text}")), code)
+                } else {
+                    (Status::Down, Some(text), code)
+                }
+            }
         };
         let health = Health {
             provider: revision.name.to_string(),
@@ -144,22 +189,39 @@ impl Hub {
             latency_ms: Some(draft.elapsed_ms()),
             last_check: Some(Utc::now()),
             error,
+            code,
         };
-        self.parts.health.note(&revision.name, &revision.id, health.clone());
+        let is_current = || {
+            let snapshot = self.parts.registry.snapshot();
+            snapshot.revision(&revision.name).is_some_and(|current| current.id == revision.id)
+        };
+        self.parts.health.note(&revision.name, &revision.id, is_current, health.clone());
         Ok(health)
     }
 
     /// Opens the gates for one run.
-    fn open(&self, revision: &Revision, opening: Opening<'_>, timeout: Duration) -> (Run, Arc<CallSecrets>) {
+    fn open(
+        &self,
+        revision: &Revision,
+        opening: Opening<'_>,
+        timeout: Duration,
+        acting: Acting,
+    ) -> (Run, Arc<CallSecrets>) {
         let secrets = Arc::new(CallSecrets::new(Arc::clone(&self.parts.vault), Arc::clone(&revision.grants)));
         let gates = GateSet {
             provider: revision.name.clone(),
             outbound: Arc::clone(&revision.outbound),
+            acting,
             secrets: Arc::clone(&secrets),
             traces: opening.traces.clone(),
             correlation_id: opening.call.correlation_id.to_string(),
         };
-        (Run { gates, timeout, cancelled: opening.gone }, secrets)
+        let taker = match (&opening.call.operation, &opening.call.principal) {
+            // Whoever asks: there is one check of a provider at a time.
+            (Operation::CheckHealth, _) | (_, Principal::Hub) => Taker::Hub,
+            (_, Principal::Caller(caller)) => Taker::Caller(caller.user),
+        };
+        (Run { gates, taker, timeout, cancelled: opening.gone }, secrets)
     }
 }
 
@@ -176,6 +238,7 @@ fn context(revision: &Revision, run: &Run, draft: &Draft) -> CallContext {
 
 fn scrubbed(mut fault: ProviderFault, secrets: &CallSecrets) -> CallError {
     secrets.scrub(&mut fault.message);
+    invocation::complete(&mut fault.message);
     fault.into()
 }
 
@@ -192,18 +255,6 @@ fn scrub_content(contents: &mut [Content], secrets: &CallSecrets) {
     }
 }
 
-/// Contents under a URI that is not the provider's: they would pass for somebody else's.
-fn strange_uris(revision: &Revision, asked: &str, contents: &[ResourceContent]) -> Vec<Violation> {
-    let is_strange = |content: &ResourceContent| content.uri != asked && !revision.offer.has_resource(&content.uri);
-    let strange = contents.iter().enumerate().filter(|(_, content)| is_strange(content)).take(VIOLATIONS_MAX);
-    strange
-        .map(|(index, _)| Violation {
-            pointer: format!("/contents/{index}/uri"),
-            message: "is not the URI that was asked for, nor one of the provider's resources".to_owned(),
-        })
-        .collect()
-}
-
 fn scrub_resource(content: &mut ResourceContent, secrets: &CallSecrets) {
     secrets.scrub(&mut content.uri);
     secrets.scrub(&mut content.mime_type);
@@ -218,10 +269,11 @@ fn unpacked(mut output: ToolOutput, secrets: &CallSecrets) -> Result<(Value, Vec
     secrets.scrub(&mut output.output);
     scrub_content(&mut output.content, secrets);
     let value = json::parse_output(output.output.as_bytes()).map_err(|fault| {
-        CallError::InvalidOutput(vec![whole(match fault {
-            InputFault::Malformed(why) => format!("not JSON: {why}"),
-            fault => fault.to_string(),
-        })])
+        CallError::InvalidOutput(vec![match fault {
+            InputFault::Number(number) => number,
+            InputFault::Malformed(why) => whole(format!("not JSON: {why}")),
+            fault => whole(fault.to_string()),
+        }])
     })?;
     Ok((value, output.content))
 }

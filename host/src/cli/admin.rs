@@ -12,19 +12,19 @@ use anyhow::Context as _;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::options::{AuditCommand, CompileOptions, ConfigCommand, Options, SecretsCommand, TokenOptions};
+use super::options::{AuditCommand, ConfigCommand, Options, SecretsCommand, TokenOptions};
 use crate::{
     audit, config,
     identity::{LocalKeys, MintRequest},
     outbound::OwnAddress,
-    registry::{Entry, Registry, Sources},
+    registry::{Entry, Registry, Snapshot, Sources},
     sandbox::{self, Compiler, Sandbox},
     store::private_file,
     vault::{LocalVault, SECRET_MAX, SecretValue},
 };
 
 pub(super) fn token(options: &Options, token: &TokenOptions) -> anyhow::Result<ExitCode> {
-    private_file::create_folder(&options.data)?;
+    private_file::own_folder(&options.data)?;
     let keys = LocalKeys::open(&options.data)?;
     let user = token.user.unwrap_or_else(Uuid::new_v4);
     let request = MintRequest { user, role: token.role, team: token.team.clone(), ttl: token.ttl };
@@ -33,7 +33,7 @@ pub(super) fn token(options: &Options, token: &TokenOptions) -> anyhow::Result<E
 }
 
 pub(super) fn secrets(options: &Options, command: SecretsCommand) -> anyhow::Result<ExitCode> {
-    private_file::create_folder(&options.data)?;
+    private_file::own_folder(&options.data)?;
     let vault = LocalVault::open(&options.data)?;
     match command {
         SecretsCommand::Set { name } => {
@@ -75,38 +75,41 @@ pub(super) fn config(options: &Options, command: ConfigCommand) -> anyhow::Resul
             let config = file.unwrap_or_else(|| options.config.clone());
             let cache = std::env::temp_dir().join(format!("bulkhead-check-{}", Uuid::new_v4()));
             let checked = tokio::runtime::Runtime::new()?.block_on(async {
-                let registry = Registry::new(
+                let registry = Arc::new(Registry::new(
                     Sources { config, own_address: OwnAddress::default() },
                     Arc::new(Sandbox::new(&cache, Compiler::this_program()?)?),
-                );
+                ));
                 registry.reload().await?;
-                anyhow::Ok(registry)
+                anyhow::Ok(registry.snapshot())
             });
             // Compiled code of a check is of no further use.
             let _ = std::fs::remove_dir_all(&cache);
-            Ok(report(&checked?))
+            let checked = checked?;
+            Ok(report(&checked))
         }
     }
 }
 
 /// What the hub starts for each component: see [`sandbox::Compiler`].
-pub(super) fn compile(options: &CompileOptions) -> ExitCode {
-    match sandbox::compile_from_stdin(&options.cache) {
+pub(super) fn compile() -> ExitCode {
+    match sandbox::compile_from_stdin() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
-            println!("{reason}");
-            ExitCode::FAILURE
+        Err(fault) => {
+            println!("{fault}");
+            ExitCode::from(fault.status())
         }
     }
 }
 
-fn report(registry: &Registry) -> ExitCode {
+fn report(snapshot: &Snapshot) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
-    for (name, entry) in registry.snapshot().entries() {
+    for (name, entry) in snapshot.entries() {
         match entry {
             Entry::Disabled => println!("{name}: disabled"),
+            // A check is over when everything is loaded.
+            Entry::Loading => println!("{name}: loading"),
             Entry::Ready { revision, .. } => {
-                println!("{name}: ok, {} tools, component {:.12}", revision.offer.tools.len(), revision.id);
+                println!("{name}: ok, {} tools, component {:.12}", revision.offer.tools.len(), revision.component);
             }
             Entry::Failed(reason) => {
                 println!("{name}: {reason}");

@@ -11,6 +11,8 @@ use clap::{CommandFactory, FromArgMatches};
 
 pub use options::{Cli, Command};
 
+use crate::invocation::{self, Invocation};
+
 /// Runs the program and says how it went.
 #[must_use]
 pub fn main() -> ExitCode {
@@ -22,7 +24,7 @@ pub fn main() -> ExitCode {
     match run(cli) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("bulkhead: {error:#}");
+            eprintln!("bulkhead: {}", invocation::with_paths(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }
@@ -30,6 +32,7 @@ pub fn main() -> ExitCode {
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let Cli { options, log, command } = cli;
+    Invocation::new(&options.data, &options.config, options.database_url.as_deref()).remember();
     crate::telemetry::start(log.log.as_deref(), log.log_format);
     if matches!(command, Command::Serve(_) | Command::Mcp(_)) {
         allocator::give_back_large_blocks();
@@ -40,7 +43,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Token(token) => admin::token(&options, &token),
         Command::Secrets { command } => admin::secrets(&options, command),
         Command::Config { command } => admin::config(&options, command),
-        Command::Compile(compile) => Ok(admin::compile(&compile)),
+        Command::Compile => Ok(admin::compile()),
         Command::Audit { command } => admin::audit(&options, &command),
     }
 }

@@ -3,9 +3,12 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
+use url::Url;
 use uuid::Uuid;
 
-use crate::{api, config::SecretName, identity::Role, limits::CALLS_PER_CALLER, sandbox, telemetry::LogFormat};
+use crate::{
+    api, config::SecretName, identity::Role, invocation, limits::CALLS_PER_CALLER, sandbox, telemetry::LogFormat,
+};
 
 /// One gateway for the ops tools that AI agents call. Every provider is a sandboxed WebAssembly component; every call is
 /// authenticated, authorized, limited, checked and recorded.
@@ -27,10 +30,10 @@ pub struct Cli {
 #[derive(Debug, Clone, Args)]
 pub struct Options {
     /// Folder for keys, vault and database; made if missing, readable by you alone
-    #[arg(long, global = true, env = "BULKHEAD_DATA", default_value = "data", value_name = "DIR")]
+    #[arg(long, global = true, env = "BULKHEAD_DATA", default_value = invocation::DATA, value_name = "DIR")]
     pub data: PathBuf,
     /// The provider config
-    #[arg(long, global = true, env = "BULKHEAD_CONFIG", default_value = "provider-config.yaml", value_name = "FILE")]
+    #[arg(long, global = true, env = "BULKHEAD_CONFIG", default_value = invocation::CONFIG, value_name = "FILE")]
     pub config: PathBuf,
     /// Where operations are recorded: `sqlite:FILE`; a file in the data folder unless given
     #[arg(long, global = true, env = "BULKHEAD_DATABASE_URL", value_name = "URL")]
@@ -85,7 +88,7 @@ pub enum Command {
     },
     /// Compile a component from stdin; the hub starts this itself
     #[command(name = sandbox::COMMAND, hide = true)]
-    Compile(CompileOptions),
+    Compile,
     /// Check the audit trail
     Audit {
         /// What to do with it.
@@ -100,9 +103,10 @@ pub struct ServeOptions {
     /// Address to listen on
     #[arg(long, env = "BULKHEAD_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub listen: SocketAddr,
-    /// The URL that callers dial, where it is not the address above
-    #[arg(long, env = "BULKHEAD_PUBLIC_URL", value_name = "URL")]
-    pub public_url: Option<url::Url>,
+    /// The URL that callers dial, where it is not the address above: MCP takes its host and its pages, and clients are told
+    /// there where to log in
+    #[arg(long, env = "BULKHEAD_PUBLIC_URL", value_parser = public_url, value_name = "URL")]
+    pub public_url: Option<Url>,
     /// Connections that may be open at once; beyond them, those without a call under way give way
     #[arg(long, env = "BULKHEAD_MAX_CONNECTIONS", default_value_t = api::CONNECTIONS, value_name = "NUMBER",
         value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -122,7 +126,7 @@ pub struct McpOptions {
     /// File with the token that says who calls; otherwise the environment variable BULKHEAD_TOKEN
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// List tools as `provider__tool`, for clients that refuse dots
+    /// List tools as `provider__tool`, for clients that refuse dots, as most of those for agents do
     #[arg(long)]
     pub flat: bool,
     /// Whose tokens are accepted.
@@ -176,18 +180,24 @@ pub enum ConfigCommand {
     Schema,
 }
 
-/// `bulkhead compile`.
-#[derive(Debug, Args)]
-pub struct CompileOptions {
-    /// Where the code goes
-    pub cache: PathBuf,
-}
-
 /// `bulkhead audit`.
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
     /// Walk the hash chain and say whether a row was changed or removed
     Verify,
+}
+
+/// Parses a URL below which endpoints can be.
+fn public_url(text: &str) -> Result<Url, String> {
+    let url: Url =
+        text.parse().map_err(|error| format!("{error}: write it whole, such as `https://hub.example.org`"))?;
+    let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
+    let is_bare = url.username().is_empty() && url.password().is_none();
+    if is_web && is_bare && url.query().is_none() && url.fragment().is_none() {
+        Ok(url)
+    } else {
+        Err("use http or https, a host, perhaps a port and a path, and nothing else".to_owned())
+    }
 }
 
 /// Parses `90s`, `30m`, `1h` or `7d`, at most 365 days.
@@ -216,6 +226,24 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory as _;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_public_url_is_one_below_which_endpoints_can_be() {
+        for fine in ["https://hub.example", "http://127.0.0.1:8080", "https://hub.example/ops/"] {
+            assert!(public_url(fine).is_ok(), "{fine}");
+        }
+        for wrong in [
+            "hub.example",
+            "ftp://hub.example",
+            "mailto:hub",
+            "https://a@hub.example",
+            "https://hub.example?a",
+            "https://hub.example#a",
+            "",
+        ] {
+            assert!(public_url(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `bulkhead serve` and `bulkhead mcp`: build the hub, run it, end it.
 
-use std::{fs, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{fs, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use tokio::{
@@ -17,6 +17,7 @@ use crate::{
     call::{CorrelationId, Hub, HubParts, Surface, WireForm},
     health::{self, HealthBoard},
     identity::{Identity, IdpSettings, JwksSource, LocalKeys},
+    invocation,
     limits::{Limiter, Places},
     mcp,
     outbound::OwnAddress,
@@ -26,8 +27,15 @@ use crate::{
     vault::Vault,
 };
 
+/// How long callers wait, in the queue of the hub's port, for providers that load when it starts: at most so long for the next
+/// of them to be ready, and so long for all. Those that take longer are `loading` then.
+const NEXT_LOADED: Duration = Duration::from_secs(30);
+const ALL_LOADED: Duration = Duration::from_mins(1);
+/// How long the end waits for threads that still read something. All that is to be recorded is.
+const LEAVING: Duration = Duration::from_secs(2);
+
 pub(super) fn http(options: &Options, serve: ServeOptions) -> anyhow::Result<ExitCode> {
-    runtime()?.block_on(async {
+    run(async {
         let end = end_on_signal()?;
         // First of all: the gates of the providers have to know the port. Whoever comes early waits in the queue.
         let listener = TcpListener::bind(serve.listen)
@@ -36,9 +44,11 @@ pub(super) fn http(options: &Options, serve: ServeOptions) -> anyhow::Result<Exi
         let listening = listener.local_addr()?;
         let own_address = OwnAddress::new(listening, serve.public_url.as_ref());
         let places = Places::new(serve.max_calls_per_caller);
-        let starting = Running::start(options, &serve.identity, places, own_address, &end);
+        let published = serve.public_url.as_ref().map(api::resources).unwrap_or_default();
+        let starting = Running::start(options, &serve.identity, published, places, own_address, &end);
         let Some(running) = unless(&end, starting).await? else { return Ok(ExitCode::SUCCESS) };
-        let address = api::PublicAddress { base_url: serve.public_url };
+        running.loaded(NEXT_LOADED, ALL_LOADED, &end).await;
+        let address = api::PublicAddress { base_url: serve.public_url, listening: Some(listening) };
         let app = api::router(&running.hub, &address, mcp::http::routes(&running.hub, &address));
         println!("listening on http://{listening}");
         api::serve(Arc::clone(&running.hub), listener, app, serve.max_connections, end.clone()).await;
@@ -54,13 +64,21 @@ pub(super) fn stdio(options: &Options, mcp: &McpOptions) -> anyhow::Result<ExitC
             fs::read_to_string(file).with_context(|| format!("cannot read the token file {}", file.display()))?
         }
         (None, Ok(token)) => token,
-        (None, Err(_)) => bail!("who calls? Set BULKHEAD_TOKEN or --token-file (make a token with `bulkhead token`)"),
+        (None, Err(_)) => {
+            bail!(
+                "who calls? Set BULKHEAD_TOKEN or --token-file (make a token with `{}`)",
+                invocation::told("token --role ops_viewer")
+            )
+        }
     };
     let token = Zeroizing::new(token.trim().to_owned());
-    runtime()?.block_on(async {
+    run(async {
         let end = end_on_signal()?;
-        let starting = Running::start(options, &mcp.identity, Places::default(), OwnAddress::default(), &end);
+        let (places, own_address) = (Places::default(), OwnAddress::default());
+        let starting = Running::start(options, &mcp.identity, Vec::new(), places, own_address, &end);
         let Some(running) = unless(&end, starting).await? else { return Ok(ExitCode::SUCCESS) };
+        // A client of standard input asks once what there is: it gets the whole of it, however long that takes.
+        running.loaded(Duration::MAX, Duration::MAX, &end).await;
         // Said at the start, where a person sees it, rather than in an answer to the first call.
         let checked = running.hub.authenticate(Ok(&token), Surface::Stdio, &CorrelationId::accept(None)).await;
         let served = match checked {
@@ -77,8 +95,14 @@ pub(super) fn stdio(options: &Options, mcp: &McpOptions) -> anyhow::Result<ExitC
     })
 }
 
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot start")
+/// Runs the hub to its end. Nothing that a thread of it waits for, such as a file system that does not answer, keeps it from
+/// ending.
+fn run(hub: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("the runtime cannot start")?;
+    let ended = runtime.block_on(hub);
+    runtime.shutdown_timeout(LEAVING);
+    ended
 }
 
 /// Goes on until something is there; `None` if the end comes first.
@@ -95,6 +119,9 @@ async fn unless<T>(
 /// A token that SIGTERM and SIGINT cancel.
 fn end_on_signal() -> anyhow::Result<CancellationToken> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    // A file that reaches the limit of its size (`ulimit -f`) is to be an error like a full disk's, not the hub's end.
+    // That is so from now on, whoever listens.
+    let _ = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
     let end = CancellationToken::new();
     let token = end.clone();
     tokio::spawn(async move {
@@ -119,21 +146,22 @@ impl Running {
     async fn start(
         options: &Options,
         identity: &IdentityOptions,
+        published: Vec<String>,
         places: Places,
         own_address: OwnAddress,
         end: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let data = &options.data;
-        private_file::create_folder(data).with_context(|| format!("cannot make the data folder {}", data.display()))?;
+        private_file::own_folder(data).with_context(|| format!("cannot use the data folder {}", data.display()))?;
         let data = &data.canonicalize()?;
         let audit = Audit::open(data, &options.database()?)?;
         let sandbox = Arc::new(Sandbox::new(&data.join("compiled"), Compiler::this_program()?)?);
         let registry = Arc::new(Registry::new(Sources { config: options.config.clone(), own_address }, sandbox));
         let seen = registry::look(&registry).await;
-        registry.reload().await?;
+        let first = registry.begin().await?;
         let hub = Hub::new(HubParts {
             registry: Arc::clone(&registry),
-            identity: identity_of(data, identity)?,
+            identity: identity_of(data, identity, published)?,
             limiter: Limiter::default(),
             places,
             vault: Arc::new(Vault::open(data)?),
@@ -141,10 +169,18 @@ impl Running {
             health: HealthBoard::default(),
         });
         let tasks = TaskTracker::new();
-        tasks.spawn(registry::watch(Arc::clone(&registry), seen, end.clone()));
-        tasks.spawn(registry::reload_on_hangup(registry, end.clone()));
+        tasks.spawn(registry::watch(registry, first, seen, end.clone()));
         tasks.spawn(health::watch(Arc::clone(&hub), end.clone()));
         Ok(Self { hub, audit, tasks })
+    }
+
+    /// Waits until every provider is loaded or has failed, but not longer than that for the next and for all, nor than until
+    /// the end.
+    async fn loaded(&self, next: Duration, all: Duration, end: &CancellationToken) {
+        tokio::select! {
+            _ = tokio::time::timeout(all, self.hub.registry().loaded(next)) => {}
+            () = end.cancelled() => {}
+        }
     }
 
     /// Ends the tasks, then the audit trail, so that whatever they still recorded is on disk.
@@ -157,11 +193,12 @@ impl Running {
     }
 }
 
-fn identity_of(data: &std::path::Path, options: &IdentityOptions) -> anyhow::Result<Identity> {
+/// Tokens of an identity provider may name the configured audience or any resource that the hub publishes.
+fn identity_of(data: &std::path::Path, options: &IdentityOptions, published: Vec<String>) -> anyhow::Result<Identity> {
     match (&options.jwks_url, &options.issuer, &options.audience) {
         (Some(jwks_url), Some(issuer), Some(audience)) => {
-            let settings =
-                IdpSettings { jwks_url: jwks_url.clone(), issuer: issuer.clone(), audience: audience.clone() };
+            let audiences = std::iter::once(audience.clone()).chain(published).collect();
+            let settings = IdpSettings { jwks_url: jwks_url.clone(), issuer: issuer.clone(), audiences };
             Ok(Identity::Idp(JwksSource::new(settings)?))
         }
         _ => Ok(Identity::Local(LocalKeys::open(data)?)),

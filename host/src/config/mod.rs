@@ -1,11 +1,14 @@
 //! `provider-config.yaml`: the single source of truth for what providers exist and what they are granted.
 
 mod bounded;
+mod check;
+mod granted;
 #[cfg(any(test, fuzzing))]
 pub mod properties;
 mod quota;
 mod read;
 mod sandbox;
+mod withdrawal;
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -14,14 +17,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub use bounded::ToolTimeout;
+pub use granted::{Granted, ITEMS_MAX};
 pub use quota::{ClassQuotas, Quota, QuotaError, RateLimits, RoleQuota};
 pub use read::{ConfigError, parse, read, schema};
 pub use sandbox::{SandboxLimits, StackKib};
 
 use crate::{
-    call::{ProviderName, ToolName},
+    call::{ProviderName, ToolClass, ToolName, UriPattern},
     identity::Role,
-    outbound::{DnsServer, HostRule},
+    outbound::{DnsServer, HostRule, QueryUrl},
 };
 
 /// The whole file.
@@ -32,9 +36,10 @@ pub struct Config {
     /// The format of this file.
     pub version: Version,
     /// What holds for every provider's requests.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "read::filled")]
     pub outbound: OutboundConfig,
     /// Every provider by its name: 1 to 32 of a-z, 0-9 and `-`, beginning with a letter.
+    #[serde(deserialize_with = "read::filled")]
     #[schemars(with = "BTreeMap<String, ProviderConfig>")]
     pub providers: BTreeMap<ProviderName, ProviderConfig>,
 }
@@ -73,13 +78,18 @@ pub struct ProviderConfig {
     #[schemars(with = "Option<String>")]
     pub vault_key: Option<SecretName>,
     /// Further secrets, or other grants for them.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "read::each_filled")]
     #[schemars(with = "BTreeMap<String, SecretGrant>")]
     pub secrets: BTreeMap<SecretName, SecretGrant>,
     /// Hosts it may reach: `[scheme://]host[:port]`, https unless an entry says http, `*.` for whole leading labels.
     #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub allowed_hosts: Vec<HostEntry>,
+    /// Where a POST only asks: whole URLs without a query, each within `allowed_hosts`; a segment `*` stands for any one.
+    /// Tools of class read, health checks, resources and prompts send nothing but GET, HEAD and these: at most 64.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", length(max = 64))]
+    pub queries: Vec<QueryEntry>,
     /// Calls per role and class. What is left out has the defaults: viewer 100 reads/hour; operator 200 reads,
     /// 50 scans and 50 writes/hour; admin unlimited.
     #[serde(default)]
@@ -92,6 +102,19 @@ pub struct ProviderConfig {
     pub sandbox: SandboxLimits,
     /// The tools that are exposed. One that is not listed is not reachable.
     pub tools: Vec<ToolGrant>,
+    /// The resources that can be read, by URI or template as the component writes them, or `all`; none when left out.
+    #[serde(default)]
+    #[schemars(with = "granted::GrantedForm")]
+    pub resources: Granted<UriPattern>,
+    /// Those of `resources` that are this provider's even without its name in front, although another provider has the
+    /// same scheme and authority.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>", length(max = 256))]
+    pub resources_for: Vec<UriPattern>,
+    /// The prompts that can be asked for, or `all`; none when left out.
+    #[serde(default)]
+    #[schemars(with = "granted::GrantedForm")]
+    pub prompts: Granted<ToolName>,
 }
 
 fn enabled() -> bool {
@@ -111,7 +134,8 @@ impl ProviderConfig {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SecretGrant {
-    /// Where the value may be sent, each entry within one of `allowed_hosts`; all of them when left out.
+    /// Where the value may be sent, each entry within one of `allowed_hosts`; all of them when left out, none when empty.
+    #[serde(default, deserialize_with = "read::listed")]
     #[schemars(with = "Option<Vec<String>>")]
     pub hosts: Option<Vec<HostEntry>>,
     /// Lets the provider read the value itself, for secrets that must be parsed.
@@ -126,6 +150,9 @@ pub struct ToolGrant {
     /// The tool's name in the component.
     #[schemars(with = "String")]
     pub name: ToolName,
+    /// What it may do: `read` looks, `scan` makes the upstream work, `write` changes something. The component must say the
+    /// same. It decides the quota, whether an intent is recorded, and what can be sent.
+    pub class: ToolClass,
     /// The lowest role that may call it.
     pub min_role: Role,
     /// How long one call may take, in milliseconds: 100 to 30000.
@@ -155,6 +182,44 @@ impl HostEntry {
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
         self.rule.is_within(&other.rule)
+    }
+}
+
+/// An entry of `queries`, checked when it is parsed and kept as it was written.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct QueryEntry {
+    written: String,
+    url: QueryUrl,
+}
+
+impl QueryEntry {
+    /// The entry as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.written
+    }
+
+    /// What it covers.
+    #[must_use]
+    pub fn url(&self) -> &QueryUrl {
+        &self.url
+    }
+
+    /// Whether an entry of `allowed_hosts` leads there.
+    #[must_use]
+    pub fn is_within(&self, allowed: &HostEntry) -> bool {
+        self.url.is_within(&allowed.rule)
+    }
+}
+
+impl TryFrom<String> for QueryEntry {
+    type Error = String;
+    fn try_from(raw: String) -> Result<Self, String> {
+        match raw.parse() {
+            Ok(url) => Ok(Self { written: raw, url }),
+            Err(error) => Err(format!("`{}` cannot be a query: {error}", raw.chars().take(256).collect::<String>())),
+        }
     }
 }
 

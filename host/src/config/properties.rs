@@ -75,7 +75,9 @@ mod tests {
         let hosts = prop::collection::vec(host, 0..4).prop_map(|hosts| format!("['{}']", hosts.join("', '")));
         let tool = ("[ab]{1,2}", "ops_(viewer|admin|root)", 0..40_000_u32);
         let tool = tool.prop_map(|(name, role, time)| {
-            format!("      - {{ name: {name}, min_role: {role}, timeout_ms: {time}, schema_version: '1.0' }}\n")
+            format!(
+                "      - {{ name: {name}, class: read, min_role: {role}, timeout_ms: {time}, schema_version: '1.0' }}\n"
+            )
         });
         let tools = prop::collection::vec(tool, 0..3).prop_map(|tools| tools.concat());
         (hosts.clone(), hosts, tools, "[a-z{}:&* -]{0,12}").prop_map(|(allowed, secret, tools, noise)| {
@@ -87,6 +89,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::tries(256))]
         #[test]
         fn no_config_grants_more_than_it_says(providers in prop::collection::vec(provider(), 1..3)) {
             let providers: Vec<_> = providers.iter().enumerate().map(|(index, text)| format!("  p{index}:\n{text}")).collect();

@@ -5,6 +5,7 @@ use std::{fmt, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
+use super::read::present;
 use crate::{call::ToolClass, identity::Role};
 
 /// The most calls a quota may allow: each is remembered for the length of its window.
@@ -90,12 +91,15 @@ pub struct Unlimited;
 #[serde(deny_unknown_fields)]
 pub struct ClassQuotas {
     /// Calls of class read, such as `100/hour`.
+    #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<String>")]
     pub reads: Option<Quota>,
     /// Calls of class scan.
+    #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<String>")]
     pub scans: Option<Quota>,
     /// Calls of class write.
+    #[serde(default, deserialize_with = "present")]
     #[schemars(with = "Option<String>")]
     pub writes: Option<Quota>,
 }
@@ -128,10 +132,13 @@ impl<'de> Deserialize<'de> for RoleQuota {
 #[serde(deny_unknown_fields, default)]
 pub struct RateLimits {
     /// Limits of viewers.
+    #[serde(deserialize_with = "present")]
     pub ops_viewer: Option<RoleQuota>,
     /// Limits of operators.
+    #[serde(deserialize_with = "present")]
     pub ops_operator: Option<RoleQuota>,
     /// Limits of admins.
+    #[serde(deserialize_with = "present")]
     pub ops_admin: Option<RoleQuota>,
 }
 

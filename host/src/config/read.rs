@@ -3,9 +3,12 @@
 //! `serde-saphyr` replaces the unmaintained `serde_yaml`: maintained, free of `unsafe`, bounded against hostile
 //! documents, and its errors know line and column.
 
-use std::{collections::HashSet, fs, io::Read, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
-use super::{Config, HostEntry, ProviderConfig};
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+use super::{Config, check};
+use crate::store::small_file;
 
 /// The largest file read, in bytes.
 const SIZE_MAX: u64 = 1024 * 1024;
@@ -35,19 +38,26 @@ pub enum ConfigError {
     },
 }
 
+impl ConfigError {
+    /// Whether the same files may well be usable at another time.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::File { .. } => true,
+            Self::Content { .. } => false,
+        }
+    }
+}
+
 /// Reads and checks the file.
 ///
 /// # Errors
-/// When it cannot be read or says something wrong: syntax, unknown keys, bounds, duplicates.
+/// When it cannot be read, is no regular file, or says something wrong: syntax, unknown keys, bounds, duplicates.
 pub fn read(path: &Path) -> Result<Config, ConfigError> {
     let file = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
     let unreadable = |reason: String| ConfigError::File { file: file.clone(), reason };
-    let mut text = String::new();
-    let opened = fs::File::open(path).map_err(|error| unreadable(error.to_string()))?;
-    let read = opened.take(SIZE_MAX + 1).read_to_string(&mut text).map_err(|error| unreadable(error.to_string()))?;
-    if read as u64 > SIZE_MAX {
-        return Err(unreadable("larger than 1 MiB".to_owned()));
-    }
+    let bytes = small_file::read(path, SIZE_MAX).map_err(|error| unreadable(error.to_string()))?;
+    let text = String::from_utf8(bytes).map_err(|_| unreadable("it is not UTF-8 text".to_owned()))?;
     parse(&file, &text)
 }
 
@@ -71,8 +81,49 @@ pub fn parse(file: &str, text: &str) -> Result<Config, ConfigError> {
         let reason = reason(&error.to_string());
         ConfigError::Content { file: file.to_owned(), line, path: std::mem::take(&mut place), reason }
     })?;
-    check(file, &config)?;
-    Ok(config)
+    match check::first_wrong(&config) {
+        None => Ok(config),
+        Some((path, reason)) => {
+            let path = format!("{path}: ");
+            Err(ConfigError::Content { file: file.to_owned(), line: String::new(), path, reason })
+        }
+    }
+}
+
+/// A list that means something else when it is left out: a name with nothing behind it lists nothing, as `[]` does.
+pub(super) fn listed<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Vec<T>>, D::Error> {
+    Option::deserialize(from).map(|list| Some(list.unwrap_or_default()))
+}
+
+/// Something that means something else when it is left out: a name with nothing behind it is a mistake.
+pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(from).map(Some)
+}
+
+/// A map that says much when it is empty: a name with nothing behind it, as a file that is half written has, is a mistake.
+pub(super) fn filled<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<T, D::Error> {
+    Filled::deserialize(from).map(|Filled(content)| content)
+}
+
+/// The same for each entry of a map.
+pub(super) fn each_filled<'de, D, K, T>(from: D) -> Result<BTreeMap<K, T>, D::Error>
+where
+    D: Deserializer<'de>,
+    K: Deserialize<'de> + Ord,
+    T: Deserialize<'de>,
+{
+    let entries = BTreeMap::<K, Filled<T>>::deserialize(from)?;
+    Ok(entries.into_iter().map(|(name, Filled(content))| (name, content)).collect())
+}
+
+struct Filled<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Filled<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let content: Option<T> = Option::deserialize(from)?;
+        let nothing = || D::Error::custom("nothing stands behind the name: write `{}` if it is to be empty");
+        content.map(Self).ok_or_else(nothing)
+    }
 }
 
 /// The message without its place, which is said apart.
@@ -80,55 +131,6 @@ fn reason(message: &str) -> String {
     match message.rsplit_once(" at line ") {
         Some((reason, _)) => reason.to_owned(),
         None => message.to_owned(),
-    }
-}
-
-/// The most DNS servers: more would only make a failing lookup slower.
-const DNS_SERVERS_MAX: usize = 8;
-
-/// What the types cannot say.
-fn check(file: &str, config: &Config) -> Result<(), ConfigError> {
-    if config.outbound.dns_servers.len() > DNS_SERVERS_MAX {
-        return Err(ConfigError::Content {
-            file: file.to_owned(),
-            line: String::new(),
-            path: "outbound.dns_servers: ".to_owned(),
-            reason: format!("{} are too many: name at most {DNS_SERVERS_MAX}", config.outbound.dns_servers.len()),
-        });
-    }
-    for (name, provider) in &config.providers {
-        let wrong = provider.tool_listed_twice().or_else(|| provider.secret_host_beyond_allowed());
-        if let Some((place, reason)) = wrong {
-            let (file, path) = (file.to_owned(), format!("providers.{name}.{place}: "));
-            return Err(ConfigError::Content { file, line: String::new(), path, reason });
-        }
-    }
-    Ok(())
-}
-
-/// What is wrong: the place within the provider's entry, and the reason.
-type Wrong = (String, String);
-
-impl ProviderConfig {
-    fn tool_listed_twice(&self) -> Option<Wrong> {
-        let mut seen = HashSet::new();
-        let (index, tool) = self.tools.iter().enumerate().find(|(_, tool)| !seen.insert(&tool.name))?;
-        Some((format!("tools[{index}]"), format!("`{}` is listed twice: remove one", tool.name)))
-    }
-
-    /// A secret may only go where the provider may go. Otherwise a config would promise what the gate refuses, or a later
-    /// change of `allowed_hosts` would open a way that nobody thought of.
-    fn secret_host_beyond_allowed(&self) -> Option<Wrong> {
-        let beyond = |host: &HostEntry| !self.allowed_hosts.iter().any(|allowed| host.is_within(allowed));
-        self.secrets.iter().find_map(|(name, grant)| {
-            let hosts = grant.hosts.iter().flatten();
-            let (index, host) = hosts.enumerate().find(|(_, host)| beyond(host))?;
-            let reason = format!(
-                "`{0}` is not within the provider's `allowed_hosts`: add it there, or take it out here",
-                host.as_str()
-            );
-            Some((format!("secrets.{name}.hosts[{index}]"), reason))
-        })
     }
 }
 
@@ -141,6 +143,7 @@ pub fn schema() -> schemars::Schema {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{call::ToolClass, identity::Role};
 
     const GOOD: &str = r"
 version: '1.0'
@@ -152,7 +155,7 @@ providers:
     rate_limits: { ops_viewer: { reads: 100/hour }, ops_operator: { scans: 50/hour, reads: 200/hour }, ops_admin: unlimited }
     settings: { agent_url: 'http://127.0.0.1:19999' }
     tools:
-      - { name: metrics.query, min_role: ops_viewer, timeout_ms: 5000, schema_version: '1.0' }
+      - { name: metrics.query, min_role: ops_viewer, timeout_ms: 5000, schema_version: '1.0', class: read }
 ";
 
     fn error(change: (&str, &str)) -> String {
@@ -189,6 +192,8 @@ providers:
             (("vault_key: netdata_token", "vault_key: 'a b'"), vec!["vault_key", "a-z"]),
             (("  netdata:", "  Net_Data:"), vec!["provider name"]),
             (("settings: {", "settings: {{"), vec!["c.yaml:9"]),
+            ((", class: read", ""), vec!["tools[0]", "missing field `class`"]),
+            (("class: read", "class: look"), vec!["tools[0].class", "read"]),
         ] {
             let message = error(change);
             for part in parts {
@@ -256,10 +261,78 @@ providers:
     }
 
     #[test]
+    fn a_name_with_nothing_behind_it_grants_nothing() {
+        let with = |lines: &str| parse("c.yaml", &GOOD.replace("    settings:", &format!("{lines}\n    settings:")));
+        let hosts = |lines: &str| {
+            let netdata = with(lines).expect("valid").providers.remove("netdata").expect("it");
+            let granted = netdata.granted_secrets().find(|(name, _)| name.as_str() == "netdata_token");
+            granted.expect("granted").1.hosts.map(|hosts| hosts.len())
+        };
+        assert_eq!(hosts(""), None, "all of the provider's");
+        assert_eq!(hosts("    secrets: { netdata_token: { reveal: false } }"), None, "all of the provider's");
+        for none in ["[]", "", "~", "null"] {
+            assert_eq!(hosts(&format!("    secrets: {{ netdata_token: {{ hosts: {none} }} }}")), Some(0), "`{none}`");
+            assert_eq!(
+                hosts(&format!("    secrets:\n      netdata_token:\n        hosts: {none}")),
+                Some(0),
+                "`{none}`"
+            );
+        }
+        let allowed = "allowed_hosts: [app.netdata.cloud, '*.netdata.cloud', 'http://127.0.0.1:19999']";
+        let tools = GOOD.split_once("    tools:\n").expect("tools").1;
+        let first = |text: String| parse("c.yaml", &text).expect("valid").providers.remove("netdata").expect("it");
+        for none in ["", " ~", " []"] {
+            assert!(first(GOOD.replace(allowed, &format!("allowed_hosts:{none}"))).allowed_hosts.is_empty(), "{none}");
+            assert!(first(GOOD.replace(&format!("\n{tools}"), &format!("{none}\n"))).tools.is_empty(), "{none}");
+        }
+        let limits = GOOD.split_once("rate_limits: ").expect("limits").1.lines().next().expect("a line");
+        let of_viewer = |limits: &crate::config::RateLimits| limits.quota(Role::OpsViewer, ToolClass::Read);
+        let default = crate::config::RateLimits::default();
+        assert_eq!(of_viewer(&first(GOOD.replace(limits, "")).rate_limits), of_viewer(&default));
+        assert_eq!(
+            with("    sandbox:").expect("valid").providers["netdata"].sandbox,
+            crate::config::SandboxLimits::default()
+        );
+        for mistake in
+            ["{ ops_viewer: }", "{ ops_admin: ~ }", "{ ops_admin: { writes: } }", "{ ops_viewer: { reads: ~ } }"]
+        {
+            let message = parse("c.yaml", &GOOD.replace(limits, mistake)).expect_err(mistake).to_string();
+            assert!(message.contains("rate_limits.ops_"), "{mistake}: {message}");
+        }
+        // And nothing is read from a list of values in place of an object.
+        for list in ["secrets: { netdata_token: [null, true] }", "sandbox: [256]", "secrets: [netdata_token]"] {
+            assert!(with(&format!("    {list}")).is_err(), "{list}");
+        }
+        assert!(parse("c.yaml", &GOOD.replace(limits, "[unlimited]")).is_err());
+    }
+
+    #[test]
+    fn a_map_that_says_much_when_it_is_empty_has_to_be_written() {
+        for null in ["", " ~", " null", " # what follows is cut off"] {
+            for (text, place) in [
+                (format!("version: '1.0'\nproviders:{null}\n"), "providers: "),
+                (format!("{GOOD}outbound:{null}\n"), "outbound: "),
+                (
+                    GOOD.replace("    settings:", &format!("    secrets:\n      token:{null}\n    settings:")),
+                    "providers.netdata.secrets.token: ",
+                ),
+            ] {
+                let message = parse("c.yaml", &text).expect_err(&text).to_string();
+                assert!(message.contains(place) && message.contains("nothing stands behind"), "{message}");
+            }
+        }
+        assert!(parse("c.yaml", "version: '1.0'\nproviders: {}\n").expect("valid").providers.is_empty());
+        assert!(parse("c.yaml", &format!("{GOOD}outbound: {{}}\n")).is_ok());
+        let granted = parse("c.yaml", &GOOD.replace("    settings:", "    secrets: { token: {} }\n    settings:"));
+        let mut granted = granted.expect("valid").providers.remove("netdata").expect("it");
+        assert_eq!(granted.secrets.pop_first().expect("a secret").1.hosts, None, "all of the provider's");
+    }
+
+    #[test]
     fn duplicates_are_refused() {
         let twice = GOOD.replace(
             "    tools:\n",
-            "    tools:\n      - { name: metrics.query, min_role: ops_admin, schema_version: '1.0' }\n",
+            "    tools:\n      - { name: metrics.query, min_role: ops_admin, schema_version: '1.0', class: read }\n",
         );
         assert!(parse("c.yaml", &twice).expect_err("refused").to_string().contains("listed twice"));
         let twice = format!("{GOOD}{}", GOOD.split_once("providers:\n").expect("split").1);

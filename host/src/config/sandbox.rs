@@ -21,7 +21,7 @@ pub struct SandboxLimits {
     /// Core instances that a component is made of: 1 to 64; 16 when left out. Rust needs 1 to 3, Python about 40.
     #[schemars(range(min = 1, max = 64))]
     pub core_instances: CoreInstances,
-    /// Calls that may run at once: 1 to 128; 32 when left out.
+    /// Calls that may run at once: 1 to 128; 32 when left out. One caller has half of them at most, rounded up.
     #[schemars(range(min = 1, max = 128))]
     pub concurrent_calls: ConcurrentCalls,
     /// Calls that may wait, half a second at most, for others to end: 0 to 1024; 64 when left out. Further ones are told at

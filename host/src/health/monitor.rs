@@ -1,48 +1,58 @@
 //! Checks every provider from time to time, each check a [`Call`] like any other.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    call::{Call, CorrelationId, Hub, Operation, Principal, Surface},
+    call::{Call, CorrelationId, Hub, Operation, Principal, ProviderName, Surface},
     limits::Place,
 };
 
 /// How often the monitor looks whose check is due.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Runs until `end` is cancelled. Checks run side by side, so that a slow provider does not delay the others'; a round
-/// ends when all of them have, which [`super::CHECK_TIME`] bounds.
+/// A provider's name and the id of the revision of it that is checked.
+type Checked = (ProviderName, String);
+
+/// Runs until `end` is cancelled. Checks run side by side, and none waits for another: a slow provider delays only itself. A
+/// new revision is checked at once, even while its predecessor's check runs.
 pub async fn watch(hub: Arc<Hub>, end: CancellationToken) {
     let mut reloaded = hub.registry().changes();
+    let mut checks = FuturesUnordered::new();
+    let mut under_way = HashSet::<Checked>::new();
     loop {
         let snapshot = hub.registry().snapshot();
         hub.health().retain(|provider| snapshot.entry(provider.as_str()).is_some());
-        let due = snapshot.ready().filter(|revision| hub.health().is_due(&revision.name, &revision.id));
-        let checks: Vec<_> = due.map(|revision| check(&hub, revision.name.as_str().to_owned())).collect();
-        tokio::select! {
-            _ = futures::future::join_all(checks) => {}
-            () = end.cancelled() => return,
+        for revision in snapshot.ready().filter(|revision| hub.health().is_due(&revision.name, &revision.id)) {
+            let checked = (revision.name.clone(), revision.id.clone());
+            if under_way.insert(checked.clone()) {
+                checks.push(check(&hub, checked));
+            }
         }
         tokio::select! {
+            Some(checked) = checks.next() => {
+                under_way.remove(&checked);
+            }
             () = tokio::time::sleep(LOOK) => {}
-            // A new revision is checked at once; when the registry is gone the sleep above decides.
+            // When the registry is gone the sleep above decides.
             Ok(()) = reloaded.changed() => {}
             () = end.cancelled() => return,
         }
     }
 }
 
-async fn check(hub: &Arc<Hub>, provider: String) {
+async fn check(hub: &Arc<Hub>, checked: Checked) -> Checked {
     let call = Call {
         principal: Principal::Hub,
         place: Ok(Place::of_the_hub()),
         surface: Surface::Probe,
         correlation_id: CorrelationId::accept(None),
-        provider,
+        provider: checked.0.to_string(),
         operation: Operation::CheckHealth,
     };
     // What it found is on the board and on record.
     hub.call(call).await;
+    checked
 }

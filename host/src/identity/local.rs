@@ -85,7 +85,7 @@ impl LocalKeys {
         Some(Self {
             verifying: DecodingKey::from_ec_der(pair.public_key().as_ref()),
             signing: EncodingKey::from_ec_der(der),
-            validation: validation(Algorithm::ES256, ISSUER, AUDIENCE),
+            validation: validation(Algorithm::ES256, ISSUER, &[AUDIENCE]),
         })
     }
 

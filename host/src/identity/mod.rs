@@ -4,6 +4,7 @@
 //! There is no mode without authentication.
 
 mod jwks;
+mod key_set;
 mod local;
 #[cfg(any(test, fuzzing))]
 pub mod properties;

@@ -8,6 +8,10 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{Caller, JwksSource, LocalKeys, Role};
+use crate::{
+    call::json::{self, Object},
+    invocation::told,
+};
 
 /// The longest token accepted, in bytes. Supabase's are about 1 KiB.
 const TOKEN_MAX: usize = 8 * 1024;
@@ -24,7 +28,10 @@ const VALID_MAX: Duration = Duration::from_hours(366 * 24);
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
     /// No bearer token.
-    #[error("no bearer token: send `Authorization: Bearer <token>` (make one with `bulkhead token`)")]
+    #[error(
+        "no bearer token: send `Authorization: Bearer <token>` (a hub of its own keys: make one with `{}`; one with an identity provider takes only that one's)",
+        told("token --role ops_viewer")
+    )]
     Missing,
     /// Not a token this hub can read.
     #[error("the bearer token is malformed: {0}")]
@@ -36,7 +43,10 @@ pub enum IdentityError {
     #[error("the token's signature does not verify with any key of this hub's issuer")]
     Signature,
     /// `exp` has passed.
-    #[error("the token has expired: get a new one (locally: `bulkhead token`)")]
+    #[error(
+        "the token has expired: get a new one where it came from (a hub of its own keys: `{}`)",
+        told("token --role ops_viewer")
+    )]
     Expired,
     /// `nbf` is in the future.
     #[error("the token is not valid yet: check the clocks of its issuer and this hub")]
@@ -91,7 +101,7 @@ struct Claims {
     exp: f64,
     iat: Option<f64>,
     #[serde(default)]
-    app_metadata: AppMetadata,
+    app_metadata: Object<AppMetadata>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -110,6 +120,9 @@ impl Identity {
             return Err(IdentityError::Malformed("longer than 8 KiB"));
         }
         let header = decode_header(token).map_err(|error| refusal(error.kind()))?;
+        if !is_object(token, HEADER) {
+            return Err(IdentityError::Malformed("its header is not a JSON object, or has a name twice"));
+        }
         plain(&header)?;
         let algorithm = asymmetric(&header)?;
         match self {
@@ -154,9 +167,10 @@ fn asymmetric(header: &Header) -> Result<Algorithm, IdentityError> {
 }
 
 pub(super) fn verified(token: &str, key: &DecodingKey, validation: &Validation) -> Result<Caller, IdentityError> {
-    let claims = decode::<Claims>(token, key, validation).map_err(|error| refusal(error.kind()))?.claims;
-    if !is_json(token) {
-        return Err(IdentityError::Malformed("its claims are not JSON"));
+    let Object(claims) =
+        decode::<Object<Claims>>(token, key, validation).map_err(|error| refusal(error.kind()))?.claims;
+    if !is_object(token, PAYLOAD) {
+        return Err(IdentityError::Malformed("its claims are not a JSON object, or have a name twice"));
     }
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     if claims.iat.is_some_and(|issued| issued > (now + IAT_LEEWAY).as_secs_f64()) {
@@ -165,25 +179,31 @@ pub(super) fn verified(token: &str, key: &DecodingKey, validation: &Validation) 
     if claims.exp > (now + VALID_MAX).as_secs_f64() {
         return Err(IdentityError::Malformed("it is valid for longer than a year"));
     }
-    let role = claims.app_metadata.ops_role.as_deref().and_then(Role::from_name);
-    let team = claims.app_metadata.team.map(|team| team.chars().take(TEAM_MAX).collect());
+    let Object(metadata) = claims.app_metadata;
+    let role = metadata.ops_role.as_deref().and_then(Role::from_name);
+    let team = metadata.team.map(|team| team.chars().take(TEAM_MAX).collect());
     Ok(Caller { user: claims.sub, role, team })
 }
 
-/// Whether the payload is JSON in UTF-8 throughout (RFC 7519 §7.2). The parser looks only at the claims that it needs.
-fn is_json(token: &str) -> bool {
-    let payload = token.split('.').nth(1).and_then(|payload| URL_SAFE_NO_PAD.decode(payload).ok());
-    payload.is_some_and(|payload| serde_json::from_slice::<serde_json::Value>(&payload).is_ok())
+/// The parts of a token that are JSON.
+const HEADER: usize = 0;
+const PAYLOAD: usize = 1;
+
+/// Whether a part is a JSON object in UTF-8 throughout (RFC 7519 §7.2), each name in each object once (§4). The parser looks
+/// only at what it needs, and would take a list of the right length for an object.
+fn is_object(token: &str, part: usize) -> bool {
+    let part = token.split('.').nth(part).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    part.is_some_and(|part| json::parse(&part).is_ok_and(|part| part.is_object()))
 }
 
 /// What every validation shares; the caller adds issuer and audience, which are required.
-pub(super) fn validation(algorithm: Algorithm, issuer: &str, audience: &str) -> Validation {
+pub(super) fn validation(algorithm: Algorithm, issuer: &str, audiences: &[impl ToString]) -> Validation {
     let mut validation = Validation::new(algorithm);
     validation.leeway = LEEWAY_SECONDS;
     validation.validate_nbf = true;
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
     validation.set_issuer(&[issuer]);
-    validation.set_audience(&[audience]);
+    validation.set_audience(audiences);
     validation
 }
 

@@ -1,6 +1,8 @@
 //! Rate limits: so many calls of a user to a provider's tools of one class, in a sliding window; and places, so many calls
-//! of a user at once.
+//! of a user at once; and how often a user may be refused.
 
+mod buckets;
+mod often;
 mod places;
 
 use std::{
@@ -11,6 +13,8 @@ use std::{
 
 use uuid::Uuid;
 
+pub use buckets::Buckets;
+pub use often::{Often, TooOften};
 pub use places::{CALLS_PER_CALLER, Full, Place, Places};
 
 use crate::{
@@ -18,10 +22,14 @@ use crate::{
     config::Quota,
 };
 
+/// The longest window that the config knows. What is older counts for nothing, whatever the config becomes.
+const LONGEST: Duration = Duration::from_hours(24);
+/// So many calls are remembered at least, in case a later quota counts more of them than the one in force.
+const KEPT_MIN: usize = 256;
 /// Above this many windows, those in which nothing counts any more are dropped.
 const SWEEP_ABOVE: usize = 4096;
 
-/// What is counted together.
+/// What is counted together. The caller's role is no part of it: who changes roles keeps what was counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LimitKey {
     /// Who calls.
@@ -33,15 +41,27 @@ pub struct LimitKey {
 }
 
 /// The calls of the recent past, exact to the call.
+///
+/// What a quota allows is decided from the calls themselves, not from a window that was opened for it. So a quota that
+/// becomes another one, because the config or the caller's role changes, finds every call that counts for it, and going back
+/// and forth between quotas gives nobody more calls than the quota in force allows.
 #[derive(Debug, Default)]
 pub struct Limiter {
-    windows: Mutex<HashMap<LimitKey, Window>>,
+    windows: Mutex<Windows>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
+struct Windows {
+    by_key: HashMap<LimitKey, Window>,
+    /// So many were left by the last sweep, so that sweeping is rare however many there are.
+    left: usize,
+}
+
+/// The newest calls, oldest first: as many as the largest quota that was asked for can count, and some more.
+#[derive(Debug, Default)]
 struct Window {
     calls: VecDeque<Instant>,
-    length: Duration,
+    most: usize,
 }
 
 impl Limiter {
@@ -55,35 +75,46 @@ impl Limiter {
 
     fn admit_at(&self, key: &LimitKey, quota: Quota, now: Instant) -> Result<(), Duration> {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        if windows.len() > SWEEP_ABOVE {
-            windows.retain(|_, window| window.is_live(now));
-        }
-        let window =
-            windows.entry(key.clone()).or_insert_with(|| Window { calls: VecDeque::new(), length: quota.window });
-        window.length = quota.window;
-        window.forget_before(now);
-        let room = window.calls.len().saturating_sub(quota.calls as usize - 1);
-        // `room` is 0 when another call fits; otherwise it is how many of the oldest have to leave first.
-        match room.checked_sub(1).and_then(|last_to_leave| window.calls.get(last_to_leave)) {
-            None => {
-                window.calls.push_back(now);
-                Ok(())
-            }
-            Some(oldest) => Err(quota.window.saturating_sub(now.duration_since(*oldest))),
+        windows.sweep(now);
+        windows.by_key.entry(key.clone()).or_default().admit(quota, now)
+    }
+}
+
+impl Windows {
+    fn sweep(&mut self, now: Instant) {
+        if self.by_key.len() > SWEEP_ABOVE.max(self.left.saturating_mul(2)) {
+            self.by_key.retain(|_, window| window.is_live(now));
+            self.left = self.by_key.len();
         }
     }
 }
 
 impl Window {
-    fn forget_before(&mut self, now: Instant) {
-        while self.calls.front().is_some_and(|at| now.duration_since(*at) >= self.length) {
+    fn admit(&mut self, quota: Quota, now: Instant) -> Result<(), Duration> {
+        let most = quota.calls as usize;
+        self.most = self.most.max(most).max(KEPT_MIN);
+        // Another call fits if that many calls ago is longer ago than the window.
+        let decides = self.calls.len().checked_sub(most).and_then(|index| self.calls.get(index));
+        if let Some(at) = decides {
+            let wait = quota.window.saturating_sub(now.saturating_duration_since(*at));
+            if !wait.is_zero() {
+                return Err(wait);
+            }
+        }
+        while self.calls.len() >= self.most || self.calls.front().is_some_and(|at| is_over(*at, now)) {
             self.calls.pop_front();
         }
+        self.calls.push_back(now);
+        Ok(())
     }
 
     fn is_live(&self, now: Instant) -> bool {
-        self.calls.back().is_some_and(|at| now.duration_since(*at) < self.length)
+        self.calls.back().is_some_and(|at| !is_over(*at, now))
     }
+}
+
+fn is_over(at: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(at) >= LONGEST
 }
 
 #[cfg(test)]
@@ -126,5 +157,62 @@ mod tests {
         assert!(limiter.admit(&key(ToolClass::Read), quota).is_ok());
         assert!(limiter.admit(&key(ToolClass::Scan), quota).is_ok());
         assert!(limiter.admit(&key(ToolClass::Read), quota).is_err());
+    }
+
+    #[test]
+    fn a_role_that_changes_and_changes_back_finds_what_was_counted() {
+        let limiter = Limiter::default();
+        let (key, start) = (key(ToolClass::Read), Instant::now());
+        let quota = |calls, seconds| Quota { calls, window: Duration::from_secs(seconds) };
+        let (viewer, operator) = (quota(3, 3600), quota(5, 60));
+        let at = |seconds| start + Duration::from_secs(seconds);
+        for second in 0..3 {
+            assert_eq!(limiter.admit_at(&key, viewer, at(second)), Ok(()));
+        }
+        assert_eq!(limiter.admit_at(&key, viewer, at(3)), Err(Duration::from_secs(3597)));
+        // An operator may do more, and what was done counts.
+        assert_eq!(limiter.admit_at(&key, operator, at(4)), Ok(()));
+        assert_eq!(limiter.admit_at(&key, operator, at(5)), Ok(()));
+        assert_eq!(limiter.admit_at(&key, operator, at(6)), Err(Duration::from_secs(54)));
+        // The operator's shorter window forgets nothing that counts for the viewer.
+        assert_eq!(limiter.admit_at(&key, operator, at(100)), Ok(()));
+        assert_eq!(limiter.admit_at(&key, viewer, at(101)), Err(Duration::from_secs(3600 + 4 - 101)));
+    }
+
+    #[test]
+    fn a_window_that_gets_shorter_or_longer_multiplies_no_quota() {
+        let quota = |calls, seconds| Quota { calls, window: Duration::from_secs(seconds) };
+        let hour = quota(10, 3600);
+        // Whatever stands in the config in between: ten within any hour in which ten is what it says.
+        for other in [quota(3, 1), quota(10, 1), quota(1, 1), quota(1, 86_400), quota(10, 86_400), quota(4, 60)] {
+            let limiter = Limiter::default();
+            let (key, start) = (key(ToolClass::Read), Instant::now());
+            let mut admitted = Vec::new();
+            for second in 0..7200_u32 {
+                let now = start + Duration::from_secs(second.into());
+                if second % 7 == 0 && second % 49 != 0 {
+                    // Only asked for: a quota in force that lets nothing through must not make others forget either.
+                    if limiter.admit_at(&key, other, now).is_ok() {
+                        admitted.push(second);
+                    }
+                } else if limiter.admit_at(&key, hour, now).is_ok() {
+                    let recent = admitted.iter().filter(|at| second - **at < 3600).count();
+                    assert!(recent < 10, "{other}: {recent} within the hour before second {second}");
+                    admitted.push(second);
+                }
+            }
+            assert!(admitted.len() >= 10, "{other}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_by_the_largest_quota() {
+        let (limiter, quota) = (Limiter::default(), Quota { calls: 3, window: Duration::from_secs(1) });
+        let (key, start) = (key(ToolClass::Read), Instant::now());
+        for second in 0..1000 {
+            assert_eq!(limiter.admit_at(&key, quota, start + Duration::from_secs(second)), Ok(()));
+        }
+        let windows = limiter.windows.lock().expect("a lock");
+        assert_eq!(windows.by_key[&key].calls.len(), KEPT_MIN);
     }
 }

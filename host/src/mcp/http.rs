@@ -3,32 +3,45 @@
 use std::sync::Arc;
 
 use axum::{
-    Extension, Json, Router,
-    body::Body,
+    Extension, Router,
     extract::{Request, State},
-    http::{HeaderValue, Method, StatusCode, header::RETRY_AFTER},
+    http::header::USER_AGENT,
     middleware::{Next, from_fn_with_state},
-    response::{IntoResponse, Response},
+    response::Response,
     routing::any_service,
 };
 use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
 };
+use serde_json::Map;
 
-use super::{Access, Endpoint, message};
+use super::{
+    Access, Endpoint,
+    exchange::{self, Exchange},
+    told::Told,
+    under_way::{Client, UnderWay},
+};
 use crate::{
-    api::{Admission, BODY_MAX, Correlation, PublicAddress, read_body},
-    call::{CallError, Hub, Surface, WireForm, whole_seconds},
+    api::{Admission, BODY_MAX, Correlation, PublicAddress},
+    call::{CallError, Hub, WireForm},
     identity::Caller,
 };
 
 /// Both endpoints: `/mcp`, and `/mcp/flat` with names for clients that refuse dots.
 pub fn routes(hub: &Arc<Hub>, address: &PublicAddress) -> Router<Arc<Hub>> {
-    endpoint(hub, address, "/mcp", WireForm::Dotted).merge(endpoint(hub, address, "/mcp/flat", WireForm::Flat))
+    let under_way = UnderWay::default();
+    let endpoint = |path, form| endpoint(hub, address, &under_way, path, form);
+    endpoint("/mcp", WireForm::Dotted).merge(endpoint("/mcp/flat", WireForm::Flat))
 }
 
 /// The endpoint at `path`, with and without a slash at its end.
-fn endpoint(hub: &Arc<Hub>, address: &PublicAddress, path: &'static str, form: WireForm) -> Router<Arc<Hub>> {
+fn endpoint(
+    hub: &Arc<Hub>,
+    address: &PublicAddress,
+    under_way: &UnderWay,
+    path: &'static str,
+    form: WireForm,
+) -> Router<Arc<Hub>> {
     let endpoint = Endpoint { hub: Arc::clone(hub), form, access: Access::PerRequest };
     let service = StreamableHttpService::new(
         move || Ok(endpoint.clone()),
@@ -38,7 +51,7 @@ fn endpoint(hub: &Arc<Hub>, address: &PublicAddress, path: &'static str, form: W
     Router::new()
         .route(path, any_service(service.clone()))
         .route(&format!("{path}/"), any_service(service))
-        .route_layer(from_fn_with_state(Arc::clone(hub), well_formed))
+        .route_layer(from_fn_with_state((Arc::clone(hub), under_way.clone(), form), in_order))
 }
 
 /// No sessions: rmcp's are not bound to a caller, and any replica should answer any request. `Host` and `Origin` are
@@ -59,36 +72,37 @@ fn config(address: &PublicAddress) -> StreamableHttpServerConfig {
         .with_max_request_body_bytes(BODY_MAX)
 }
 
-/// Answers what is not a JSON-RPC message in JSON-RPC's own terms (§5.1): rmcp would say 415. A caller without a place
-/// hears it here, before its message is read.
-async fn well_formed(
-    State(hub): State<Arc<Hub>>,
+/// A refusal of a whole request, with the same code as in any other error.
+#[must_use]
+pub fn refusal(error: &CallError) -> Response {
+    exchange::answer(error.status().into(), None, error, Map::new())
+}
+
+/// Lets a request through to rmcp that it will not refuse in words of its own, and looks at what it says.
+async fn in_order(
+    State((hub, under_way, form)): State<(Arc<Hub>, UnderWay, WireForm)>,
     Extension(caller): Extension<Arc<Caller>>,
     Extension(Admission(place)): Extension<Admission>,
-    Extension(correlation): Extension<Correlation>,
-    request: Request,
+    Extension(Correlation(correlation_id)): Extension<Correlation>,
+    mut request: Request,
     next: Next,
 ) -> Response {
-    if request.method() != Method::POST {
-        return next.run(request).await;
-    }
-    let (parts, body) = request.into_parts();
-    let bytes = match place {
-        Ok(place) => read_body(body, &place).await.map_err(CallError::from),
-        Err(full) => Err(full),
+    exchange::go_by_target(&mut request);
+    let exchange = Exchange::new(hub, caller, correlation_id, &request);
+    let place = match place {
+        Ok(place) => place,
+        Err(full) => return exchange.refuse(exchange::no_place(full)).await,
     };
-    let fault = match bytes {
-        Ok(bytes) => match message::check(&bytes) {
-            Ok(()) => return next.run(Request::from_parts(parts, Body::from(bytes))).await,
-            Err(fault) => fault,
-        },
-        Err(error) => message::Fault { code: message::INVALID_REQUEST, error },
+    let (mut request, message) = match exchange::message(request, &place).await {
+        Ok(found) => found,
+        Err(fault) => return exchange.refuse(fault).await,
     };
-    let refused = hub.refuse(fault.error, message::OPERATION, Some(&caller), Surface::Mcp, &correlation.0).await;
-    let status = StatusCode::from_u16(refused.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    let mut response = (status, Json(message::error(fault.code, &refused))).into_response();
-    if let Some(after) = refused.retry_after() {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after).max(1)));
-    }
-    response
+    let told = Told::of(&message);
+    request.extensions_mut().insert(told.clone());
+    let agent = request.headers().get(USER_AGENT).cloned();
+    let client = Client { user: exchange.user(), form, agent };
+    let entered = under_way.enter(client, &message);
+    // Who takes a request back ends its call. The answer waits until the line has recorded what came of it.
+    request.extensions_mut().insert(entered.taken_back());
+    exchange.settle(next.run(request).await, &told).await
 }

@@ -1,21 +1,25 @@
 //! MCP over lines: one message each, of bounded length, held against the same limits as a body over HTTP. What is no message
 //! is answered and recorded; rmcp's own transport would drop it in silence.
 
-use std::{io, sync::Arc};
+use std::{
+    collections::HashSet,
+    io,
+    sync::{Arc, Mutex as Lock, PoisonError},
+};
 
 use rmcp::{
     RoleServer,
+    model::{JsonRpcMessage, RequestId},
     service::{RxJsonRpcMessage, TxJsonRpcMessage},
     transport::Transport,
 };
-use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader},
     sync::{Mutex, Semaphore},
 };
 use zeroize::Zeroizing;
 
-use super::message::{self, Fault};
+use super::message::{self, Fault, INVALID_REQUEST};
 use crate::{
     api::BODY_MAX,
     call::{CallError, CorrelationId, Hub, InputFault, Surface},
@@ -23,6 +27,26 @@ use crate::{
 
 /// Refusals that may be under way at once; until one ends, nothing more is read.
 const REFUSALS: u32 = 16;
+
+/// How many ids of requests under way are known; of more than these none is.
+const IDS_MAX: usize = 1024;
+
+/// The ids of requests under way. With one that is used twice, rmcp would send one answer and lose the other.
+#[derive(Debug, Default)]
+pub(super) struct Ids(Lock<HashSet<RequestId>>);
+
+impl Ids {
+    /// Enters a request; false when one with its id is under way.
+    fn enter(&self, id: &RequestId) -> bool {
+        let mut ids = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        !ids.contains(id) && (ids.len() >= IDS_MAX || ids.insert(id.clone()))
+    }
+
+    /// The request has its answer, or will get none.
+    pub(super) fn leave(&self, id: &RequestId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+}
 
 /// A transport over a pair of streams.
 pub(super) struct Lines<R, W> {
@@ -40,19 +64,20 @@ pub(super) struct Lines<R, W> {
 pub(super) struct Client {
     pub(super) hub: Arc<Hub>,
     pub(super) token: Arc<Zeroizing<String>>,
+    pub(super) under_way: Ids,
 }
 
 /// Lines must not be mixed. `None` once closed.
 type Writer<W> = Arc<Mutex<Option<W>>>;
 
 impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Lines<R, W> {
-    pub(super) fn new(reader: R, writer: W, client: Client) -> Self {
+    pub(super) fn new(reader: R, writer: W, client: Arc<Client>) -> Self {
         Self {
             reader: BufReader::new(reader),
             line: Vec::new(),
             skipping: false,
             writer: Arc::new(Mutex::new(Some(writer))),
-            client: Arc::new(client),
+            client,
             refusals: Arc::new(Semaphore::new(REFUSALS as usize)),
         }
     }
@@ -85,12 +110,27 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Lines<
         }
     }
 
+    /// The message of a line; `None` for an empty one.
+    fn parsed(&self, line: &[u8]) -> Result<Option<RxJsonRpcMessage<RoleServer>>, Fault> {
+        if line.trim_ascii().is_empty() {
+            return Ok(None);
+        }
+        let message = message::read(line)?.message;
+        match &message {
+            JsonRpcMessage::Request(request) if !self.client.under_way.enter(&request.id) => {
+                let text = "a request with this `id` is under way: wait for its answer, or use another `id`";
+                Err(Fault::new(INVALID_REQUEST, "id_in_use", 400, text, Some(request.id.clone())))
+            }
+            _ => Ok(Some(message)),
+        }
+    }
+
     /// Answers a fault in a task of its own, so that it is neither lost nor doubled when reading is broken off.
     fn refuse(&self, fault: Fault, permit: tokio::sync::OwnedSemaphorePermit) {
         let (client, writer) = (Arc::clone(&self.client), Arc::clone(&self.writer));
         tokio::spawn(async move {
             let refused = client.refuse(fault.error).await;
-            let sent = send(&writer, &message::error(fault.code, &refused)).await;
+            let sent = send(&writer, &message::error(fault.code, fault.id.as_ref(), &refused, *fault.data)).await;
             if let Err(error) = sent {
                 tracing::debug!(%error, "a refusal found nobody to read it");
             }
@@ -101,7 +141,7 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Lines<
 
 impl Client {
     /// Records that a message was refused, with its caller if the token still names one.
-    async fn refuse(&self, error: CallError) -> CallError {
+    pub(super) async fn refuse(&self, error: CallError) -> CallError {
         let correlation_id = CorrelationId::accept(None);
         match self.hub.authenticate(Ok(self.token.as_str()), Surface::Stdio, &correlation_id).await {
             Ok(caller) => {
@@ -128,6 +168,14 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Transp
         &mut self,
         item: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+        let answered = match &item {
+            JsonRpcMessage::Response(answer) => Some(&answer.id),
+            JsonRpcMessage::Error(error) => error.id.as_ref(),
+            _ => None,
+        };
+        if let Some(id) = answered {
+            self.client.under_way.leave(id);
+        }
         let writer = Arc::clone(&self.writer);
         async move { send(&writer, &item).await }
     }
@@ -144,7 +192,7 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Transp
                 }
                 Ok(true) => {
                     let line = std::mem::take(&mut self.line);
-                    match parsed(&line) {
+                    match self.parsed(&line) {
                         Ok(Some(message)) => return Some(message),
                         Ok(None) => continue,
                         Err(fault) => fault,
@@ -160,22 +208,4 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Transp
         self.writer.lock().await.take();
         Ok(())
     }
-}
-
-/// The message of a line; `None` for an empty one, and for a notification that means nothing here: those have no answer.
-fn parsed(line: &[u8]) -> Result<Option<RxJsonRpcMessage<RoleServer>>, Fault> {
-    if line.trim_ascii().is_empty() {
-        return Ok(None);
-    }
-    message::check(line)?;
-    match serde_json::from_slice(line) {
-        Ok(message) => Ok(Some(message)),
-        Err(_) if is_notification(line) => Ok(None),
-        Err(error) => Err(message::invalid(&error.to_string())),
-    }
-}
-
-fn is_notification(line: &[u8]) -> bool {
-    serde_json::from_slice::<Value>(line)
-        .is_ok_and(|message| message["method"].is_string() && message.get("id").is_none())
 }

@@ -1,39 +1,52 @@
 //! MCP: the surface for agents, over Streamable HTTP and stdio, in both protocol eras and without sessions.
 
 mod answers;
+mod exchange;
 pub mod http;
+mod instructions;
 mod lines;
 mod lists;
 mod message;
+mod param_headers;
+mod parts;
 #[cfg(any(test, fuzzing))]
 pub mod properties;
 mod stdio;
+mod told;
+mod under_way;
+mod wording;
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, GetPromptRequestParams, GetPromptResponse, Implementation,
-        ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-        ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+        CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestMethod, CompleteRequestParams,
+        CompleteResult, DiscoverResult, GetPromptRequestParams, GetPromptResponse, Implementation,
+        InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+        ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+        ServerConfig,
     },
     service::RequestContext,
 };
-use serde_json::Value;
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 pub use stdio::serve as serve_stdio;
+use tokio_util::sync::CancellationToken;
+use told::Told;
 
+use self::{answers::Asked, message::RefusedInput, under_way::TakenBack};
 use crate::{
     api::{Admission, Correlation},
-    call::{Answer, Call, CallError, CorrelationId, Hub, Operation, Principal, Surface, WireForm},
+    call::{
+        Answer, Call, CallError, CorrelationId, Hub, Input, InputFault, Operation, Principal, RequestFault, Surface,
+        WireForm,
+    },
     identity::Caller,
     limits::Place,
+    registry::Entry,
 };
-
-const INSTRUCTIONS: &str = "Ops tools behind one gateway. Every call is authorized by your role, rate limited and recorded. \
-    A tool that is missing from the list needs a higher role, or its provider is down. Errors say what to do next.";
 
 /// One MCP endpoint of the hub.
 #[derive(Clone)]
@@ -61,7 +74,9 @@ struct Asking {
 }
 
 impl Endpoint {
+    /// From here on, whatever is refused is on record.
     async fn asking(&self, context: &RequestContext<RoleServer>) -> Result<Asking, ErrorData> {
+        Told::by_handler(context);
         let parts = context.extensions.get::<::http::request::Parts>();
         match (&self.access, parts) {
             (Access::Token(token), _) => {
@@ -90,28 +105,68 @@ impl Endpoint {
         request: Option<&PaginatedRequestParams>,
         context: &RequestContext<RoleServer>,
     ) -> Result<Arc<Caller>, ErrorData> {
-        if request.is_some_and(|request| request.cursor.is_some()) {
-            return Err(ErrorData::invalid_params("unknown cursor: list again without one", None));
-        }
         let asking = self.asking(context).await?;
-        match asking.place {
-            Ok(_) => Ok(asking.caller),
-            Err(full) => {
-                let (caller, surface) = (Some(&*asking.caller), asking.surface);
-                let refused = self.hub.refuse(full, "mcp_list", caller, surface, &asking.correlation_id).await;
-                Err(answers::protocol_error(&refused, None))
+        let fault = match asking.place {
+            Ok(_) if request.is_some_and(|request| request.cursor.is_some()) => {
+                let text = "unknown cursor: list again without one".to_owned();
+                RequestFault { code: "params_invalid", status: 400, text }.into()
             }
-        }
+            Ok(_) => return Ok(asking.caller),
+            Err(full) => full,
+        };
+        let (caller, surface) = (Some(&*asking.caller), asking.surface);
+        let refused = self.hub.refuse(fault, "mcp_list", caller, surface, &asking.correlation_id).await;
+        Err(match refused {
+            refused @ CallError::Request(_) => {
+                ErrorData::invalid_params(refused.told(), Some(answers::data(&refused, None)))
+            }
+            refused => answers::protocol_error(&refused, None),
+        })
     }
 
-    /// Makes the call, or gives up when the client cancels the request; the call is then recorded as cancelled.
+    /// What this client's caller is told of the hub.
+    async fn instructions(&self, context: &RequestContext<RoleServer>) -> Result<String, ErrorData> {
+        let caller = self.asking(context).await?.caller;
+        Ok(instructions::of(&self.hub, &caller, self.form))
+    }
+
+    /// What an answer needs to know of what was asked.
+    fn asked<'a>(&'a self, asking: &Asking, name: &'a str, provider: &str) -> Asked<'a> {
+        let (caller, provider) = (Arc::clone(&asking.caller), provider.to_owned());
+        Asked { hub: &self.hub, form: self.form, caller, name, provider, given: Vec::new() }
+    }
+
+    /// A tool's input, unless headers that repeat parts of it say something else. That is told when the line comes to the
+    /// input: who may not call the tool hears only that.
+    fn input(
+        &self,
+        context: &RequestContext<RoleServer>,
+        provider: &str,
+        tool: &str,
+        arguments: Map<String, Value>,
+    ) -> Input {
+        if let Some(refused) = RefusedInput::of(context) {
+            return Err(refused);
+        }
+        let snapshot = self.hub.registry().snapshot();
+        if let Some(parts) = context.extensions.get::<::http::request::Parts>()
+            && let Some(Entry::Ready { revision, .. }) = snapshot.entry(provider)
+            && let Some(tool) = revision.tool(tool)
+        {
+            param_headers::check(&parts.headers, &tool.mirrored, &arguments).map_err(InputFault::HeaderMismatch)?;
+        }
+        Ok(Value::Object(arguments))
+    }
+
+    /// Makes the call. When the client takes the request back the call is cancelled; the answer is what the line made of it
+    /// and has recorded.
     async fn call(
         &self,
         context: &RequestContext<RoleServer>,
         asking: Asking,
         provider: String,
         operation: Operation,
-    ) -> Option<Answer> {
+    ) -> Answer {
         let call = Call {
             principal: Principal::Caller(asking.caller),
             place: asking.place,
@@ -120,15 +175,18 @@ impl Endpoint {
             provider,
             operation,
         };
+        let parts = context.extensions.get::<::http::request::Parts>();
+        let taken_back = parts.and_then(|parts| parts.extensions.get::<TakenBack>()).map(|taken_back| &taken_back.0);
+        let (taken_back, gone) = (taken_back.cloned().unwrap_or_default(), CancellationToken::new());
+        let mut answer = pin!(self.hub.call_until(call, gone.clone()));
         tokio::select! {
-            answer = self.hub.call(call) => Some(answer),
-            () = context.ct.cancelled() => None,
+            answer = &mut answer => return answer,
+            () = context.ct.cancelled() => {}
+            () = taken_back.cancelled() => {}
         }
+        gone.cancel();
+        answer.await
     }
-}
-
-fn cancelled() -> ErrorData {
-    ErrorData::internal_error("the request was cancelled", None)
 }
 
 impl ServerHandler for Endpoint {
@@ -136,7 +194,35 @@ impl ServerHandler for Endpoint {
         let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().enable_prompts().build();
         ServerConfig::new(capabilities)
             .with_server_info(Implementation::new("bulkhead", env!("CARGO_PKG_VERSION")).with_title("Bulkhead"))
-            .with_instructions(INSTRUCTIONS)
+            .with_instructions(instructions::of_the_hub())
+    }
+
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        context.peer.set_peer_info(request.clone());
+        let told = self.instructions(&context).await?;
+        Ok(self.negotiate_initialize(&request)?.with_instructions(told))
+    }
+
+    async fn discover(&self, context: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+        let versions = self.supported_protocol_versions().into_owned();
+        let info = self.get_info().with_instructions(self.instructions(&context).await?);
+        let mut discovered = DiscoverResult::from_server_info(versions, info);
+        // What is told depends on the caller.
+        discovered.cache_scope = CacheScope::Private;
+        Ok(discovered)
+    }
+
+    /// Not among the capabilities; rmcp would answer it all the same, with nothing.
+    async fn complete(
+        &self,
+        _request: CompleteRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        Err(ErrorData::method_not_found::<CompleteRequestMethod>())
     }
 
     async fn list_tools(
@@ -154,7 +240,7 @@ impl ServerHandler for Endpoint {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let caller = self.listing(request.as_ref(), &context).await?;
-        Ok(lists::resources(&self.hub, &caller))
+        Ok(lists::resources(&self.hub, &caller, self.form))
     }
 
     async fn list_resource_templates(
@@ -163,7 +249,7 @@ impl ServerHandler for Endpoint {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         let caller = self.listing(request.as_ref(), &context).await?;
-        Ok(lists::templates(&self.hub, &caller))
+        Ok(lists::templates(&self.hub, &caller, self.form))
     }
 
     async fn list_prompts(
@@ -182,9 +268,10 @@ impl ServerHandler for Endpoint {
     ) -> Result<CallToolResponse, ErrorData> {
         let asking = self.asking(&context).await?;
         let (provider, tool) = self.hub.registry().snapshot().resolve(&request.name);
-        let input = Ok(Value::Object(request.arguments.unwrap_or_default()));
+        let asked = self.asked(&asking, &request.name, &provider);
+        let input = self.input(&context, &provider, &tool, request.arguments.unwrap_or_default());
         let answer = self.call(&context, asking, provider, Operation::CallTool { tool, input }).await;
-        answers::tool(&request.name, answer.ok_or_else(cancelled)?).map(Into::into)
+        answers::tool(&asked, answer).map(Into::into)
     }
 
     async fn read_resource(
@@ -194,8 +281,10 @@ impl ServerHandler for Endpoint {
     ) -> Result<ReadResourceResponse, ErrorData> {
         let asking = self.asking(&context).await?;
         let (provider, uri) = self.hub.registry().snapshot().resolve_resource(&request.uri);
+        let asked = self.asked(&asking, &request.uri, &provider);
+        let own = [uri.clone(), format!("{provider}+{uri}")];
         let answer = self.call(&context, asking, provider, Operation::ReadResource { uri }).await;
-        answers::resource(&request.uri, answer.ok_or_else(cancelled)?).map(Into::into)
+        answers::resource(&asked, &own, answer).map(Into::into)
     }
 
     async fn get_prompt(
@@ -205,12 +294,15 @@ impl ServerHandler for Endpoint {
     ) -> Result<GetPromptResponse, ErrorData> {
         let asking = self.asking(&context).await?;
         let (provider, prompt) = self.hub.registry().snapshot().resolve_prompt(&request.name);
+        let mut asked = self.asked(&asking, &request.name, &provider);
         let arguments = request.arguments.unwrap_or_default().into_iter().map(|(name, value)| match value {
             Value::String(text) => (name, text),
             other => (name, other.to_string()),
         });
-        let operation = Operation::GetPrompt { prompt, arguments: arguments.collect() };
+        let arguments: Vec<_> = arguments.collect();
+        asked.given = arguments.iter().map(|(_, value)| value.clone()).collect();
+        let operation = Operation::GetPrompt { prompt, arguments };
         let answer = self.call(&context, asking, provider, operation).await;
-        answers::prompt(&request.name, answer.ok_or_else(cancelled)?).map(Into::into)
+        answers::prompt(&asked, answer).map(Into::into)
     }
 }

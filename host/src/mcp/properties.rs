@@ -4,7 +4,7 @@
 use rmcp::model::ClientJsonRpcMessage;
 use serde_json::Value;
 
-use super::message;
+use super::message::{self, Read};
 use crate::call::json::{self, DEPTH_MAX, KEY_MAX, STRING_MAX, VALUES_MAX};
 
 /// Reading what a caller sends: a document is held against the limits, taken for a message or not, and then parsed by
@@ -27,12 +27,19 @@ pub fn reading(document: &[u8]) {
     assert!(!passes || within, "it is beyond a limit");
     assert!(!passes || input.is_ok_and(|input| input == value), "another document was read");
 
-    let is_message = message::check(document).is_ok();
+    let read = message::read(document);
+    let is_message = read.as_ref().is_ok_and(|read| read.refused.is_none());
+    if let Ok(Read { refused: Some((_, rest)), .. }) = &read {
+        assert!(!passes && json::check(rest).is_ok(), "an input is refused alone when it alone is wrong");
+    }
     assert!(!is_message || passes, "a message that is beyond a limit");
     if is_message {
-        let member = |name: &str| value.get(name).is_some_and(|member| !member.is_null());
-        assert!(value["method"].is_string() || member("result") || member("error"), "no message: {value}");
-        let _ = serde_json::from_slice::<ClientJsonRpcMessage>(document);
+        assert!(value["method"].is_string() && value["jsonrpc"] == "2.0", "no message: {value}");
+        let id = value.get("id").is_none_or(|id| id.is_string() || id.as_f64().is_some_and(|id| id.fract() == 0.0));
+        assert!(id, "no id: {value}");
+        let read = serde_json::from_slice::<ClientJsonRpcMessage>(document);
+        let asks = matches!(read, Ok(ClientJsonRpcMessage::Request(_) | ClientJsonRpcMessage::Notification(_)));
+        assert!(asks, "the library reads something else: {value}");
     }
     // What the hub writes of it, for the guest and for the row, is read again.
     if passes {
@@ -85,6 +92,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::properties::tries(256))]
         #[test]
         fn every_document_is_read_in_one_way(document in document(), cut in 0..64_usize) {
             let text = document.to_string();

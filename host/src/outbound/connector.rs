@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tower::Service;
 
+use super::cap::{Share, Slot};
 use super::connection::{Connection, paced};
 use super::error::OutboundError;
 use super::failure;
@@ -39,6 +40,8 @@ pub(super) struct Parts {
     pub(super) policy: Arc<Policy>,
     pub(super) resolver: Arc<dyn Resolve>,
     pub(super) tls: Arc<ClientConfig>,
+    /// The gate's part in the connections of the hub.
+    pub(super) share: Arc<Share>,
     /// For name resolution, TCP and TLS together.
     pub(super) timeout: Duration,
 }
@@ -77,10 +80,10 @@ impl Parts {
         self.policy.check_target(target)?;
         let port = target.port().get();
         let addrs = self.addresses(target).await?.into_iter().map(|addr| SocketAddr::new(addr, port));
-        let stream = dial(addrs).await.map_err(|error| failure::no_connection(&error, target))?;
+        let (stream, slot) = self.dial(addrs, target).await?;
         let stream = paced(stream);
         if target.scheme() == Scheme::Http {
-            return Ok(Connection::plain(stream));
+            return Ok(Connection::plain(stream, slot));
         }
         let name = match target.host() {
             Host::Name(name) => ServerName::try_from(name.as_str().to_owned()),
@@ -88,7 +91,8 @@ impl Parts {
         };
         let name = name.map_err(|_| OutboundError::InvalidRequest(LOST.into()))?;
         let shaken = TlsConnector::from(Arc::clone(&self.tls)).connect(name, stream).await;
-        shaken.map(Connection::tls).map_err(|error| failure::no_connection(&error, target))
+        let shaken = shaken.map_err(|error| failure::no_connection(&error, target))?;
+        Ok(Connection::tls(shaken, slot))
     }
 
     /// The addresses of the target's host, all of them checked. A later answer of the DNS changes nothing.
@@ -104,33 +108,47 @@ impl Parts {
         self.policy.check_addresses(name, &addrs, target)?;
         Ok(addrs)
     }
-}
 
-/// Connects to the first of `addrs` that answers, each with a head start over the next.
-async fn dial(addrs: impl Iterator<Item = SocketAddr>) -> io::Result<TcpStream> {
-    let mut waiting = addrs;
-    let mut under_way = FuturesUnordered::new();
-    let mut error = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    loop {
-        let next = waiting.next();
-        let last = next.is_none();
-        under_way.extend(next.map(TcpStream::connect));
-        let ended = if last {
-            under_way.next().await
-        } else {
-            match timeout(HEAD_START, under_way.next()).await {
-                Ok(ended) => ended,
-                Err(_) => continue,
+    /// Connects to the first of `addrs` that answers, each with a head start over the next. Each attempt is one of the hub's
+    /// connections: a further one beside it begins only where there is room.
+    async fn dial(
+        &self,
+        addrs: impl Iterator<Item = SocketAddr>,
+        target: &Target,
+    ) -> Result<(TcpStream, Slot), OutboundError> {
+        let mut waiting = addrs.peekable();
+        let mut under_way = FuturesUnordered::new();
+        let mut error = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        loop {
+            if waiting.peek().is_some() {
+                let slot = if under_way.is_empty() {
+                    Some(self.share.take(target).await?)
+                } else {
+                    self.share.try_take(target)
+                };
+                if let Some(slot) = slot
+                    && let Some(addr) = waiting.next()
+                {
+                    under_way.push(async move { TcpStream::connect(addr).await.map(|stream| (stream, slot)) });
+                }
             }
-        };
-        match ended {
-            Some(Ok(stream)) => {
-                // Requests are written whole: waiting for more to send would only delay them.
-                stream.set_nodelay(true)?;
-                return Ok(stream);
+            let ended = if waiting.peek().is_none() {
+                under_way.next().await
+            } else {
+                match timeout(HEAD_START, under_way.next()).await {
+                    Ok(ended) => ended,
+                    Err(_) => continue,
+                }
+            };
+            match ended {
+                Some(Ok((stream, slot))) => {
+                    // Requests are written whole: waiting for more to send would only delay them.
+                    stream.set_nodelay(true).map_err(|error| failure::no_connection(&error, target))?;
+                    return Ok((stream, slot));
+                }
+                Some(Err(failed)) => error = failed,
+                None => return Err(failure::no_connection(&error, target)),
             }
-            Some(Err(failed)) => error = failed,
-            None => return Err(error),
         }
     }
 }

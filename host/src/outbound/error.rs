@@ -15,6 +15,9 @@ pub enum OutboundError {
     /// The host is, or resolves to, an address that is neither public nor named in `allowed_hosts`.
     #[error("{0}")]
     DeniedAddress(String),
+    /// The call only reads, and this might change something. The text says what to write in the config.
+    #[error("{0}")]
+    DeniedMethod(String),
     /// The name does not resolve.
     #[error("{0}")]
     Dns(String),
@@ -24,6 +27,15 @@ pub enum OutboundError {
     /// The certificate was refused or the handshake failed.
     #[error("{0}")]
     Tls(String),
+    /// The answer came in a form in which nobody could see whether it holds a secret.
+    #[error("{0}")]
+    Unsearchable(String),
+    /// The hub has as many connections to upstreams as it may, all of them in use.
+    #[error("the hub has {most} connections to upstreams and all are in use: try again in a moment")]
+    Crowded {
+        /// How many it may have.
+        most: usize,
+    },
     /// No complete answer in time.
     #[error("no complete answer in time: ask for less, or raise the request's timeout or the tool's timeout_ms")]
     Timeout,

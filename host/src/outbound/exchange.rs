@@ -1,11 +1,14 @@
 //! One request and its answer, with a size cap.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
-use http::header::{ACCEPT, USER_AGENT};
+use http::header::{ACCEPT, CONNECTION, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Request, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 
+use super::cap::{Share, Socket};
 use super::client::{self, Client};
 use super::error::OutboundError;
 use super::failure;
@@ -23,12 +26,21 @@ const MAX_RESERVED: u64 = 64 * 1024;
 pub(super) async fn run(
     client: &Client,
     limits: &Limits,
+    share: &Share,
     request: Permitted,
 ) -> Result<OutboundResponse, OutboundError> {
     let (method, target, limit) = (request.method, request.target.clone(), request.max_response_bytes);
-    let meter = request.meter.clone();
+    let (meter, searched) = (request.meter.clone(), request.searched);
+    let exchange = share.begin(&target);
     let answer = client.request(outgoing(request)?).await.map_err(|error| failure::no_answer(&error, &target))?;
     let (head, body) = answer.into_parts();
+    // Over HTTP/1.1 the client has counted them already.
+    if head.headers.len() > limits.max_headers {
+        return Err(failure::large_head(&target));
+    }
+    if searched && let Some(why) = headers::unsearchable(head.status, &head.headers) {
+        return Err(failure::unsearchable(&target, why));
+    }
     let header_bytes = headers::bytes(&head.headers);
     if header_bytes > limits.max_header_bytes as u64 {
         return Err(OutboundError::TooLarge { limit: limits.max_header_bytes as u64 });
@@ -42,6 +54,9 @@ pub(super) async fn run(
     }
     let body =
         read(body, announced, room, meter.as_deref(), &target).await?.ok_or(OutboundError::TooLarge { limit })?;
+    if let Some(socket) = head.extensions.get::<Arc<Socket>>() {
+        exchange.is_over(socket);
+    }
     Ok(OutboundResponse { status: head.status.as_u16(), headers: readable(&head.headers), body })
 }
 
@@ -52,6 +67,11 @@ fn outgoing(request: Permitted) -> Result<Request<Full<Bytes>>, OutboundError> {
     })?;
     headers.entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
     headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(client::USER_AGENT));
+    if body.as_ref().is_some_and(|body| !body.is_empty()) {
+        // A server that leaves it unread takes it for the next request: over HTTP/1.1 there is none, neither of the server's
+        // making nor of another call's. HTTP/2 keeps requests apart, and the client leaves this out there.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     let mut outgoing = Request::new(Full::new(body.unwrap_or_default()));
     *outgoing.method_mut() = method.into();
     *outgoing.uri_mut() = uri;

@@ -44,12 +44,24 @@ fn told(error: &(dyn Error + 'static), target: &Target) -> Option<OutboundError>
     if let Some(tls) = causes.iter().find_map(|cause| cause.downcast_ref::<rustls::Error>()) {
         return Some(OutboundError::Tls(format!("{target}: {}", explain_tls(tls))));
     }
-    causes.iter().any(|cause| cause.downcast_ref().is_some_and(hyper::Error::is_parse_too_large)).then(|| {
-        OutboundError::Connection(format!(
-            "{target} begins its answer with more than the hub takes (too many headers, too long ones, or an impossible \
-             length): have it send less"
-        ))
-    })
+    let too_large = causes.iter().any(|cause| cause.downcast_ref().is_some_and(hyper::Error::is_parse_too_large));
+    too_large.then(|| large_head(target))
+}
+
+/// An answer's head is beyond the limits.
+pub(super) fn large_head(target: &Target) -> OutboundError {
+    OutboundError::Connection(format!(
+        "{target} begins its answer with more than the hub takes (too many headers, too long ones, or an impossible \
+         length): have it send less"
+    ))
+}
+
+/// An answer from where a secret may go cannot be searched for it.
+pub(super) fn unsearchable(target: &Target, why: &str) -> OutboundError {
+    OutboundError::Unsearchable(format!(
+        "the answer of {target} cannot be searched for the secrets that may go there, so it is not passed on: {why}; have it \
+         send whole answers in no content coding"
+    ))
 }
 
 /// The innermost kind says most: "connection refused" rather than "other".

@@ -7,7 +7,9 @@ use bytes::Bytes;
 use thiserror::Error;
 use tokio::time::{Instant, timeout_at};
 
+use super::acting::{Acting, Effect};
 use super::allowlist::Allowlist;
+use super::cap::{Connections, Share};
 use super::client::{self, Client};
 use super::connector::Parts;
 use super::error::OutboundError;
@@ -18,6 +20,7 @@ use super::message::{OutboundRequest, OutboundResponse};
 use super::own_address::OwnAddress;
 use super::permitted::Permitted;
 use super::policy::Policy;
+use super::query::QueryUrl;
 use super::resolver::{Resolve, SystemResolver};
 use super::target::Target;
 use super::tls::{self, RootCertificate};
@@ -25,7 +28,9 @@ use super::tls::{self, RootCertificate};
 /// The way out of one provider revision, with connections that no other provider shares. Dropping it closes them.
 pub struct Gate {
     policy: Arc<Policy>,
+    queries: Vec<QueryUrl>,
     limits: Limits,
+    share: Arc<Share>,
     client: Box<Client>,
 }
 
@@ -39,6 +44,10 @@ pub struct GateOptions {
     pub extra_roots: Vec<RootCertificate>,
     /// Where the hub itself answers, which is refused. Default: nowhere.
     pub own_address: OwnAddress,
+    /// The connections of which this gate's are some. Default: those of this process.
+    pub connections: Arc<Connections>,
+    /// Where a POST only asks. Default: nowhere.
+    pub queries: Vec<QueryUrl>,
 }
 
 /// Why a gate could not be built.
@@ -62,6 +71,8 @@ impl Default for GateOptions {
             resolver: Arc::new(SystemResolver::default()),
             extra_roots: Vec::new(),
             own_address: OwnAddress::default(),
+            connections: Connections::of_this_hub(),
+            queries: Vec::new(),
         }
     }
 }
@@ -80,21 +91,28 @@ impl Gate {
     /// # Errors
     /// [`GateError`] if TLS cannot be set up, or an entry names the hub itself.
     pub fn new(allowlist: Allowlist, options: impl Into<GateOptions>) -> Result<Self, GateError> {
-        let GateOptions { limits, resolver, extra_roots, own_address } = options.into();
+        let GateOptions { limits, resolver, extra_roots, own_address, connections, queries } = options.into();
+        let share = Arc::new(Share::new(connections));
         let policy = Arc::new(Policy::new(allowlist, own_address).map_err(GateError::OwnAddress)?);
         let tls = tls::client(extra_roots).map_err(GateError::Client)?;
-        let parts = Parts { policy: Arc::clone(&policy), resolver, tls, timeout: limits.connect_timeout };
+        let parts = Parts {
+            policy: Arc::clone(&policy),
+            resolver,
+            tls,
+            share: Arc::clone(&share),
+            timeout: limits.connect_timeout,
+        };
         let client = client::build(&limits, parts.into());
-        Ok(Self { policy, limits, client: Box::new(client) })
+        Ok(Self { policy, queries, limits, share, client: Box::new(client) })
     }
 
     /// Checks everything about `request` that can be checked before resolving: URL, target, literal address, headers,
-    /// size. Touches no network.
+    /// size, and what the call may do. Touches no network.
     ///
     /// # Errors
     /// [`OutboundError::InvalidRequest`], [`OutboundError::DeniedHost`], [`OutboundError::DeniedAddress`] for a literal
-    /// address, [`OutboundError::TooLarge`].
-    pub fn permit(&self, request: OutboundRequest) -> Result<Permitted, OutboundError> {
+    /// address, [`OutboundError::DeniedMethod`], [`OutboundError::TooLarge`].
+    pub fn permit(&self, request: OutboundRequest, acting: Acting) -> Result<Permitted, OutboundError> {
         let OutboundRequest { method, url, headers, body, timeout } = request;
         if url.len() > self.limits.max_url_bytes {
             let message = format!(
@@ -107,9 +125,12 @@ impl Gate {
         let (target, url) = Target::parse(&url).map_err(|error| OutboundError::InvalidRequest(error.to_string()))?;
         self.policy.check_target(&target)?;
         let headers = headers::parse(&headers, &self.limits)?;
+        let sent = body.as_deref().unwrap_or_default();
+        Effect { method, target: &target, url: &url, headers: &headers, body: sent }.check(acting, &self.queries)?;
         let body = body.map(Bytes::from);
         let max_response_bytes = self.limits.max_response_bytes;
-        let permitted = Permitted { method, target, url, headers, body, timeout, max_response_bytes, meter: None };
+        let permitted =
+            Permitted { method, target, url, headers, body, timeout, max_response_bytes, meter: None, searched: false };
         let limit = self.limits.max_request_bytes;
         if permitted.request_bytes() > limit {
             return Err(OutboundError::TooLarge { limit });
@@ -121,13 +142,13 @@ impl Gate {
     /// comes first. A redirect is returned like any other answer. Dropping the future aborts the exchange.
     ///
     /// # Errors
-    /// Every [`OutboundError`] but `InvalidRequest`.
+    /// Every [`OutboundError`] but `InvalidRequest` and `DeniedMethod`.
     pub async fn send(&self, permitted: Permitted, deadline: Instant) -> Result<OutboundResponse, OutboundError> {
         // It may come from another provider's gate; then it is refused like any stranger.
         self.policy.check_target(&permitted.target)?;
         let own = permitted.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let until = own.map_or(deadline, |own| own.min(deadline));
-        let exchange = exchange::run(&self.client, &self.limits, permitted);
+        let exchange = exchange::run(&self.client, &self.limits, &self.share, permitted);
         timeout_at(until, exchange).await.unwrap_or(Err(OutboundError::Timeout))
     }
 

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
 
+use super::error::OutboundError;
 use super::headers;
 use super::message::Method;
 use super::meter::ByteMeter;
@@ -24,6 +25,8 @@ pub struct Permitted {
     pub(super) timeout: Option<Duration>,
     pub(super) max_response_bytes: u64,
     pub(super) meter: Option<Arc<ByteMeter>>,
+    /// Whether the answer must be one that can be searched.
+    pub(super) searched: bool,
 }
 
 impl Permitted {
@@ -67,6 +70,16 @@ impl Permitted {
     pub fn request_bytes(&self) -> u64 {
         let body = self.body.as_ref().map_or(0, Bytes::len);
         (self.url.as_str().len() + body) as u64 + headers::bytes(&self.headers)
+    }
+
+    /// Has the request ask for an answer that can be searched for secrets, and refuses any other: whole, and as it is.
+    ///
+    /// # Errors
+    /// [`OutboundError::InvalidRequest`] if it asks for a piece of one.
+    pub fn to_be_searched(&mut self) -> Result<(), OutboundError> {
+        headers::ask_for_the_whole(&mut self.headers)?;
+        self.searched = true;
+        Ok(())
     }
 
     /// Counts the response against `meter` while it arrives, beside its own bound.

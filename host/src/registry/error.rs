@@ -3,9 +3,9 @@
 use std::{io, path::PathBuf};
 
 use crate::{
-    call::{NameError, ToolName},
+    call::{NameError, ToolClass, ToolName},
     outbound::{AllowlistError, DnsError, GateError},
-    sandbox::{CompileError, DescribeError},
+    sandbox::{CompileError, DescribeError, RunError},
 };
 
 /// Why a provider was not loaded.
@@ -49,6 +49,36 @@ pub enum LoadError {
         /// What there is.
         has: String,
     },
+    /// The config lists what the component lacks.
+    #[error("the config lists the resource `{uri}`, which the component does not have; it has: {has}")]
+    MissingResource {
+        /// The URI or template.
+        uri: String,
+        /// What there is.
+        has: String,
+    },
+    /// The config lists what the component lacks.
+    #[error("the config lists the prompt `{prompt}`, which the component does not have; it has: {has}")]
+    MissingPrompt {
+        /// The prompt.
+        prompt: ToolName,
+        /// What there is.
+        has: String,
+    },
+    /// Config and component disagree on what a tool does.
+    #[error(
+        "`{tool}`: the config says class {}, the component {}: find out what the tool does, and have both say it",
+        config.as_str(),
+        component.as_str()
+    )]
+    Class {
+        /// The tool.
+        tool: ToolName,
+        /// The config's.
+        config: ToolClass,
+        /// The component's.
+        component: ToolClass,
+    },
     /// Config and component disagree.
     #[error(
         "`{tool}`: the config says schema_version {config}, the component {component}: callers may rely on the former"
@@ -73,4 +103,30 @@ pub enum LoadError {
     /// A task of the hub's own broke.
     #[error("loading it was cut off: {0}")]
     Interrupted(String),
+}
+
+impl LoadError {
+    /// Whether the same component with the same config may well load at another time: what failed is the machine's, not
+    /// theirs.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Compile(error) => error.is_passing(),
+            Self::Describe(DescribeError::Run(error)) => {
+                matches!(error, RunError::Timeout(_) | RunError::Busy(_) | RunError::Cancelled)
+            }
+            Self::File { .. } | Self::Gate(GateError::Client(_)) | Self::Dns(_) | Self::Interrupted(_) => true,
+            Self::Describe(DescribeError::Contract(_))
+            | Self::Gate(GateError::OwnAddress(_))
+            | Self::Description(_)
+            | Self::Name(_)
+            | Self::Schema { .. }
+            | Self::MissingTool { .. }
+            | Self::MissingResource { .. }
+            | Self::MissingPrompt { .. }
+            | Self::Class { .. }
+            | Self::SchemaVersion { .. }
+            | Self::Allowlist(_) => false,
+        }
+    }
 }

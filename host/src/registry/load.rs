@@ -1,22 +1,21 @@
 //! Loads one provider: read, compile, check, describe, hold against the config. Any error leaves everything as it was.
 
 use std::{
-    fs,
-    io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use aws_lc_rs::digest;
+use tokio::sync::Mutex;
 
 use super::{Revision, error::LoadError, offer::Offer};
 use crate::{
     audit::hex,
     call::ProviderName,
-    config::{HostEntry, ProviderConfig},
+    config::{ConfigError, HostEntry, ProviderConfig},
     outbound::{Allowlist, DnsError, DnsResolver, DnsServer, Gate, GateOptions, OwnAddress, RootCertificate},
     sandbox::{Compiled, Sandbox},
-    store::private_file,
+    store::small_file,
     vault::Grants,
 };
 
@@ -25,34 +24,44 @@ const COMPONENT_MAX: u64 = 64 * 1024 * 1024;
 
 /// A component's bytes and what identifies them.
 pub(super) struct ComponentFile {
-    pub(super) bytes: Vec<u8>,
-    pub(super) id: String,
+    bytes: Vec<u8>,
+    /// SHA-256, hex.
+    digest: String,
+}
+
+impl ComponentFile {
+    /// Identifies the revision that this component would be with this config: SHA-256, hex, over everything that makes it.
+    pub(super) fn revision_id(&self, config: &ProviderConfig, way_out: &WayOut) -> String {
+        // What is derived for `Debug` tells every part of a config, and quotes its texts.
+        let made_of = format!("{} {config:?} {}", self.digest, way_out.id());
+        hex(digest::digest(&digest::SHA256, made_of.as_bytes()).as_ref())
+    }
 }
 
 /// Reads a component. Blocking.
 pub(super) fn read(folder: &Path, component: &Path) -> Result<ComponentFile, LoadError> {
     let unreadable = |source| LoadError::File { path: component.to_owned(), source };
-    let path = folder.join(component);
-    // Of what is no file, opening may wait for ever, and reading never end.
-    if !fs::metadata(&path).map_err(unreadable)?.is_file() {
-        return Err(unreadable(io::Error::other("it is not a file")));
-    }
-    let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(unreadable)?;
-    file.take(COMPONENT_MAX + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > COMPONENT_MAX {
-        return Err(unreadable(io::Error::other("larger than 64 MiB")));
-    }
-    let id = hex(digest::digest(&digest::SHA256, &bytes).as_ref());
-    Ok(ComponentFile { bytes, id })
+    let bytes = small_file::read(&folder.join(component), COMPONENT_MAX).map_err(unreadable)?;
+    let digest = hex(digest::digest(&digest::SHA256, &bytes).as_ref());
+    Ok(ComponentFile { bytes, digest })
 }
 
+/// The largest file of certificate authorities, in bytes. All those of a browser are 0.2 MiB.
+const ROOTS_MAX: u64 = 4 * 1024 * 1024;
+
 /// Reads the certificate authorities that are trusted beside the system's. Blocking.
-pub(super) fn extra_roots(folder: &Path, file: Option<&PathBuf>) -> Result<Roots, String> {
+pub(super) fn extra_roots(folder: &Path, file: Option<&PathBuf>) -> Result<Roots, ConfigError> {
     let Some(file) = file else { return Ok(Roots::default()) };
-    let unusable = |reason: String| format!("`{}` cannot be used: {reason}", file.display());
-    let pem = private_file::read_small(&folder.join(file)).map_err(|error| unusable(error.to_string()))?;
-    let certificates = RootCertificate::from_pem(&pem).map_err(|error| unusable(error.to_string()))?;
+    let pem = small_file::read(&folder.join(file), ROOTS_MAX).map_err(|error| ConfigError::File {
+        file: format!("the config: outbound.extra_ca: `{}`", file.display()),
+        reason: error.to_string(),
+    })?;
+    let certificates = RootCertificate::from_pem(&pem).map_err(|error| ConfigError::Content {
+        file: "the config".to_owned(),
+        line: String::new(),
+        path: "outbound.extra_ca: ".to_owned(),
+        reason: format!("`{}` cannot be used: {error}", file.display()),
+    })?;
     Ok(Roots { certificates, id: hex(digest::digest(&digest::SHA256, &pem).as_ref()) })
 }
 
@@ -72,8 +81,8 @@ pub(super) struct WayOut {
 }
 
 impl WayOut {
-    /// What a revision remembers of it, to see whether a later one is another. The hub's own address never changes.
-    pub(super) fn id(&self) -> String {
+    /// What a revision's id has of it. The hub's own address never changes.
+    fn id(&self) -> String {
         format!("{} {:?}", self.roots.id, self.dns_servers)
     }
 
@@ -99,8 +108,7 @@ pub(super) async fn revision(
     way_out: WayOut,
 ) -> Result<Revision, LoadError> {
     let grants = Grants::of(config).map_err(LoadError::Allowlist)?;
-    let id = file.id.clone();
-    let way_out_id = way_out.id();
+    let (id, component) = (file.revision_id(config, &way_out), file.digest.clone());
     let (compiled, outbound) = prepare(sandbox, file, config, way_out).await?;
     let description = sandbox.describe(&compiled).await?;
     let offer = {
@@ -111,13 +119,14 @@ pub(super) async fn revision(
     Ok(Revision {
         name: name.clone(),
         id,
+        component,
         settings: serde_json::Value::Object(config.settings.clone()).to_string(),
         config: config.clone(),
-        offer,
+        offer: Arc::new(offer),
         compiled,
         outbound: Arc::new(outbound),
-        way_out_id,
         grants: Arc::new(grants),
+        checking: Mutex::default(),
     })
 }
 
@@ -130,7 +139,8 @@ async fn prepare(
 ) -> Result<(Compiled, Gate), LoadError> {
     let allowlist =
         Allowlist::from_entries(config.allowed_hosts.iter().map(HostEntry::as_str)).map_err(LoadError::Allowlist)?;
-    let options = way_out.options()?;
+    let mut options = way_out.options()?;
+    options.queries = config.queries.iter().map(|query| query.url().clone()).collect();
     // Reads certificates from disk.
     let gate = tokio::task::spawn_blocking(move || Gate::new(allowlist, options));
     let gate = gate.await.map_err(|error| LoadError::Interrupted(error.to_string()))??;

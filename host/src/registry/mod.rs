@@ -1,31 +1,45 @@
 //! Which providers there are: a snapshot that calls read without waiting and a reload replaces whole.
 
 mod error;
+mod index;
 mod load;
+mod mirrored;
 mod offer;
+mod problem;
 mod reload;
+mod resource;
 mod schema;
 mod text;
 mod watch;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     path::PathBuf,
     sync::Arc,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
-use tokio::sync::{Mutex, watch as watch_channel};
+use tokio::{
+    sync::{Mutex, watch as watch_channel},
+    time::timeout,
+};
 
 pub use error::LoadError;
-pub use offer::{Offer, Prompt, Resource, Tool};
-pub use reload::Reloaded;
-pub use schema::{STEPS_MAX, Schema, TooManySteps};
-pub use text::one_line;
-pub use watch::{Seen, look, reload_on_hangup, watch};
+pub use index::{Index, Listed, Lost};
+pub use mirrored::Mirrored;
+pub use offer::{Offer, Prompt, Tool};
+pub use problem::Problem;
+pub use reload::{Reload, Reloaded};
+pub use resource::Resource;
+pub use schema::{STEPS_MAX, Schema, TooManySteps, word};
+pub use text::{is_unseen, one_line};
+pub use watch::{Seen, look, watch};
+
+use index::Stand;
 
 use crate::{
-    call::{ProviderName, ToolName, WireForm},
+    call::{ProviderName, ResourceUri, ToolName},
     config::ProviderConfig,
     outbound::{Gate, OwnAddress},
     sandbox::{Compiled, Sandbox},
@@ -37,22 +51,25 @@ use crate::{
 pub struct Revision {
     /// The provider's name.
     pub name: ProviderName,
-    /// SHA-256 of the component, hex.
+    /// Identifies the revision: SHA-256, hex, over its component, its config and what all ways out have in common. Whatever
+    /// is remembered of a provider under another id does not hold for this one.
     pub id: String,
+    /// SHA-256 of the component, hex.
+    pub component: String,
     /// What it is granted.
     pub config: ProviderConfig,
     /// `config.settings` as JSON text, for the call context.
     pub settings: String,
     /// What it offers, as far as the config exposes it.
-    pub offer: Offer,
+    pub offer: Arc<Offer>,
     /// The component.
     pub compiled: Compiled,
     /// Its way out.
     pub outbound: Arc<Gate>,
-    /// What identifies that which its way out has in common with all others: certificate authorities, DNS servers.
-    way_out_id: String,
     /// Its secrets.
     pub grants: Arc<Grants>,
+    /// Held by the one health check that runs.
+    pub checking: Mutex<()>,
 }
 
 /// A provider of the config.
@@ -63,34 +80,47 @@ pub enum Entry {
         /// What runs.
         revision: Arc<Revision>,
         /// Why a newer version is not running.
-        problem: Option<String>,
+        problem: Option<Problem>,
     },
+    /// It is new, and not ready yet.
+    Loading,
     /// The config takes it out of service.
     Disabled,
     /// It could not be loaded.
-    Failed(String),
+    Failed(Problem),
 }
+
+/// What the config wants of each provider.
+type Configs = Arc<BTreeMap<ProviderName, ProviderConfig>>;
 
 /// All providers at one moment.
 #[derive(Debug, Default)]
 pub struct Snapshot {
+    /// What decides whose a name is, whatever state its provider is in.
+    configs: Configs,
     entries: BTreeMap<ProviderName, Entry>,
-    /// Flat wire names of tools and prompts.
-    flat: HashMap<String, (ProviderName, String)>,
+    index: Index,
     /// Why the newest config is not in use.
     pub config_problem: Option<String>,
 }
 
 impl Snapshot {
-    fn new(entries: BTreeMap<ProviderName, Entry>) -> Self {
-        let mut flat = HashMap::new();
-        for (name, entry) in &entries {
-            let Entry::Ready { revision, .. } = entry else { continue };
-            for item in revision.offer.item_names() {
-                flat.insert(WireForm::Flat.name(name, item), (name.clone(), item.to_owned()));
-            }
-        }
-        Self { entries, flat, config_problem: None }
+    fn new(configs: Configs, entries: BTreeMap<ProviderName, Entry>) -> Self {
+        let stands = configs.iter().map(|(name, config)| {
+            let offer = match entries.get(name) {
+                Some(Entry::Ready { revision, .. }) => Some(Arc::clone(&revision.offer)),
+                _ => None,
+            };
+            (name, Stand { config, offer })
+        });
+        let index = Index::of(stands);
+        Self { configs, entries, index, config_problem: None }
+    }
+
+    /// Whose each name is.
+    #[must_use]
+    pub fn index(&self) -> &Index {
+        &self.index
     }
 
     /// The provider of that name.
@@ -112,38 +142,48 @@ impl Snapshot {
         })
     }
 
-    /// Splits a wire name in either form into provider and tool (or prompt). A name that means nothing here is split all
-    /// the same, so that the refusal can say what was asked for.
+    /// The revision of a provider that can be called.
+    #[must_use]
+    pub fn revision(&self, provider: &ProviderName) -> Option<&Arc<Revision>> {
+        match self.entries.get(provider) {
+            Some(Entry::Ready { revision, .. }) => Some(revision),
+            _ => None,
+        }
+    }
+
+    /// Splits a wire name in either form into provider and tool; no provider if it names none.
     #[must_use]
     pub fn resolve(&self, wire_name: &str) -> (String, String) {
-        if let Some((provider, item)) = self.flat.get(wire_name) {
-            return (provider.to_string(), item.clone());
-        }
-        let (provider, item) = wire_name.split_once('.').unwrap_or(("", wire_name));
-        (provider.to_owned(), item.to_owned())
+        self.index.tool(wire_name).unwrap_or_else(|_| (String::new(), wire_name.to_owned()))
     }
 
-    /// Splits a prompt's wire name; a bare name means the first provider that has such a prompt.
+    /// Whether a provider is still being loaded for the first time.
+    fn is_loading(&self) -> bool {
+        self.entries.values().any(|entry| matches!(entry, Entry::Loading))
+    }
+
+    /// When something that could not be loaded is to be tried again.
+    fn next_try(&self) -> Option<Instant> {
+        let problems = self.entries.values().filter_map(|entry| match entry {
+            Entry::Failed(problem) | Entry::Ready { problem: Some(problem), .. } => problem.again_at(),
+            _ => None,
+        });
+        problems.min()
+    }
+
+    /// Splits a prompt's wire name; a bare name means the one provider that can have it. No provider if it means none.
     #[must_use]
-    pub fn resolve_prompt(&self, wire_name: &str) -> (String, String) {
-        let has = |revision: &&Arc<Revision>| revision.offer.prompts.iter().any(|prompt| prompt.name == wire_name);
-        match self.ready().find(has) {
-            Some(revision) => (revision.name.to_string(), wire_name.to_owned()),
-            None => self.resolve(wire_name),
-        }
+    pub fn resolve_prompt(&self, name: &str) -> (String, String) {
+        self.index.prompt(name).unwrap_or_else(|_| (String::new(), name.to_owned()))
     }
 
-    /// Finds the provider of a resource: the one that the URI names (`hello-go+hello://greeting`), else the first that
-    /// has it.
+    /// The provider of a resource, and the URI that it knows it by. No provider if the URI means none.
     #[must_use]
     pub fn resolve_resource(&self, uri: &str) -> (String, String) {
-        if let Some((provider, rest)) = uri.split_once('+')
-            && self.entries.contains_key(provider)
-        {
-            return (provider.to_owned(), rest.to_owned());
+        match self.index.resource(uri) {
+            Ok((provider, uri)) => (provider.to_string(), uri.to_string()),
+            Err(_) => (String::new(), uri.to_owned()),
         }
-        let owner = self.ready().find(|revision| revision.offer.has_resource(uri));
-        (owner.map_or_else(String::new, |revision| revision.name.to_string()), uri.to_owned())
     }
 }
 
@@ -163,7 +203,7 @@ pub struct Registry {
     sandbox: Arc<Sandbox>,
     current: ArcSwap<Snapshot>,
     /// Held by the one reload that is under way.
-    reloading: Mutex<()>,
+    reloading: Arc<Mutex<()>>,
     changes: watch_channel::Sender<u64>,
 }
 
@@ -172,7 +212,7 @@ impl Registry {
     #[must_use]
     pub fn new(sources: Sources, sandbox: Arc<Sandbox>) -> Self {
         let (changes, _) = watch_channel::channel(0);
-        Self { sources, sandbox, current: ArcSwap::default(), reloading: Mutex::default(), changes }
+        Self { sources, sandbox, current: ArcSwap::default(), reloading: Arc::default(), changes }
     }
 
     /// All providers at this moment.
@@ -187,6 +227,17 @@ impl Registry {
         self.changes.subscribe()
     }
 
+    /// Waits until no provider is [`Entry::Loading`] any more, but only as long as others become ready or fail: at most
+    /// `patience` from one to the next.
+    pub async fn loaded(&self, patience: Duration) {
+        let mut changes = self.changes();
+        while self.snapshot().is_loading() {
+            if timeout(patience, changes.changed()).await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// What runs the providers.
     #[must_use]
     pub fn sandbox(&self) -> &Sandbox {
@@ -195,6 +246,12 @@ impl Registry {
 }
 
 impl Revision {
+    /// The URI in normal form, if it is one of a resource or fits a template.
+    #[must_use]
+    pub fn resource(&self, uri: &str) -> Option<ResourceUri> {
+        ResourceUri::parse(uri).ok().filter(|uri| self.offer.resource(uri).is_some())
+    }
+
     /// The tool of that name.
     #[must_use]
     pub fn tool(&self, name: &str) -> Option<&Tool> {

@@ -4,23 +4,23 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     error::LoadError,
+    mirrored::{self, Mirrored},
+    resource::{self, Resource},
     schema::Schema,
     text::{self, shown},
 };
 use crate::{
-    call::{NameError, ProviderName, ToolClass, ToolName, WireForm},
-    config::{ProviderConfig, ToolGrant},
-    sandbox::{Annotations, Description, ToolDescription, WasmToolClass},
+    call::{NameError, ProviderName, ResourceUri, ToolClass, ToolName, WireForm},
+    config::{ITEMS_MAX, ProviderConfig, ToolGrant},
+    sandbox::{Annotations, Description, PromptDescription, ToolDescription, WasmToolClass},
 };
 
-/// The most tools, resources or prompts of one provider.
-const ITEMS_MAX: usize = 256;
 /// What all schemas may weigh together, in bytes of JSON.
 const SCHEMAS_MAX: usize = 4 * 1024 * 1024;
 /// The longest text, in bytes.
-const TEXT_MAX: usize = 16 * 1024;
+pub(super) const TEXT_MAX: usize = 16 * 1024;
 /// The longest text that is a name or a type, in bytes.
-const NAME_MAX: usize = 1024;
+pub(super) const NAME_MAX: usize = 1024;
 /// The most arguments of a prompt.
 const ARGUMENTS_MAX: usize = 64;
 
@@ -33,9 +33,9 @@ pub struct Offer {
     pub version: String,
     /// The tools that the config exposes.
     pub tools: BTreeMap<ToolName, Tool>,
-    /// Resources and templates.
+    /// Resources that the config grants, then templates.
     pub resources: Vec<Resource>,
-    /// Prompts.
+    /// Prompts that the config grants.
     pub prompts: Vec<Prompt>,
 }
 
@@ -50,29 +50,16 @@ pub struct Tool {
     pub description: String,
     /// What it takes.
     pub input: Arc<Schema>,
+    /// What of it clients repeat in headers.
+    pub mirrored: Vec<Mirrored>,
     /// What it gives.
     pub output: Arc<Schema>,
-    /// What it counts against.
+    /// What it counts against and may do: the config's word, and the component's.
     pub class: ToolClass,
     /// Hints for models.
     pub annotations: Annotations,
     /// What the config grants.
     pub grant: ToolGrant,
-}
-
-/// A resource or a resource template.
-#[derive(Debug, Clone)]
-pub struct Resource {
-    /// URI, or RFC 6570 level 1 template.
-    pub uri: String,
-    /// Whether it is a template.
-    pub template: bool,
-    /// Name.
-    pub name: String,
-    /// What it holds.
-    pub description: String,
-    /// Its media type.
-    pub mime_type: String,
 }
 
 /// A prompt.
@@ -111,47 +98,30 @@ impl Offer {
         let mut tools = BTreeMap::new();
         for grant in &config.tools {
             let Some(tool) = described.remove(grant.name.as_str()) else {
-                let has: Vec<_> =
-                    described.keys().map(|name| shown(name)).chain(tools.keys().map(ToString::to_string)).collect();
-                return Err(LoadError::MissingTool { tool: grant.name.clone(), has: has.join(", ") });
+                let has = listing(described.keys().map(String::as_str).chain(tools.keys().map(ToolName::as_str)));
+                return Err(LoadError::MissingTool { tool: grant.name.clone(), has });
             };
             WireForm::check_flat(name, grant.name.as_str())?;
             tools.insert(grant.name.clone(), Tool::of(tool, grant)?);
         }
-        let resources = description.resources.into_iter().map(|resource| Resource {
-            uri: resource.uri,
-            template: resource.template,
-            name: resource.name,
-            description: resource.description,
-            mime_type: resource.mime_type,
-        });
-        let prompts = description.prompts.into_iter().map(|prompt| Prompt {
-            name: prompt.name,
-            description: prompt.description,
-            arguments: prompt.arguments.into_iter().map(|a| (a.name, a.description, a.required)).collect(),
-        });
         let offer = Self {
             summary: description.summary,
             version: description.version,
             tools,
-            resources: resources.collect(),
-            prompts: prompts.collect(),
+            resources: resource::granted(description.resources, config)?,
+            prompts: granted_prompts(name, description.prompts, config)?,
         };
-        offer.check(name)?;
+        offer.check_texts()?;
+        offer.check_names(name)?;
         Ok(offer)
     }
 
-    fn check(&self, name: &ProviderName) -> Result<(), LoadError> {
+    fn check_texts(&self) -> Result<(), LoadError> {
         proper("its summary", &self.summary, TEXT_MAX)?;
-        proper("its version", &self.version, NAME_MAX)?;
-        for prompt in &self.prompts {
-            prompt.name.parse::<ToolName>().map_err(|_| NameError::Tool(shown(&prompt.name)))?;
-            WireForm::check_flat(name, &prompt.name)?;
-            prompt.check()?;
-        }
-        for resource in &self.resources {
-            resource.check()?;
-        }
+        proper("its version", &self.version, NAME_MAX)
+    }
+
+    fn check_names(&self, name: &ProviderName) -> Result<(), LoadError> {
         let mut flat: Vec<_> = self.item_names().map(|item| WireForm::Flat.name(name, item)).collect();
         flat.sort();
         match flat.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -167,19 +137,52 @@ impl Offer {
         self.tools.keys().map(ToolName::as_str).chain(self.prompts.iter().map(|prompt| prompt.name.as_str()))
     }
 
-    /// Whether a URI is one of the provider's resources or fits one of its templates.
+    /// The resource of that URI, or else a template that it fits.
     #[must_use]
-    pub fn has_resource(&self, uri: &str) -> bool {
-        self.resources.iter().any(|resource| resource.matches(uri))
+    pub fn resource(&self, uri: &ResourceUri) -> Option<&Resource> {
+        self.resources.iter().find(|resource| resource.matches(uri))
     }
 }
 
+/// Names of what a component has, as an error tells them.
+pub(super) fn listing<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<_> = names.map(shown).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+/// The prompts that the config grants, checked.
+fn granted_prompts(
+    name: &ProviderName,
+    described: Vec<PromptDescription>,
+    config: &ProviderConfig,
+) -> Result<Vec<Prompt>, LoadError> {
+    let has = |wanted: &&ToolName| described.iter().any(|prompt| prompt.name == wanted.as_str());
+    if let Some(missing) = config.prompts.listed().iter().find(|wanted| !has(wanted)) {
+        let has = listing(described.iter().map(|prompt| prompt.name.as_str()));
+        return Err(LoadError::MissingPrompt { prompt: missing.clone(), has });
+    }
+    let is_granted = |prompt: &PromptDescription| {
+        config.prompts.is_all() || config.prompts.listed().iter().any(|granted| granted.as_str() == prompt.name)
+    };
+    described.into_iter().filter(is_granted).map(|prompt| Prompt::of(name, prompt)).collect()
+}
+
 /// Refuses a text that is too long or holds what cannot be seen.
-fn proper(what: &str, text: &str, max: usize) -> Result<(), LoadError> {
+pub(super) fn proper(what: &str, text: &str, max: usize) -> Result<(), LoadError> {
     text::check(text, max).map_err(|why| LoadError::Description(format!("{what} {why}")))
 }
 
 impl Prompt {
+    /// Its name has a tool's grammar, so that it cannot be taken for anything else.
+    fn of(provider: &ProviderName, described: PromptDescription) -> Result<Self, LoadError> {
+        described.name.parse::<ToolName>().map_err(|_| NameError::Tool(shown(&described.name)))?;
+        WireForm::check_flat(provider, &described.name)?;
+        let arguments = described.arguments.into_iter().map(|a| (a.name, a.description, a.required)).collect();
+        let prompt = Self { name: described.name, description: described.description, arguments };
+        prompt.check()?;
+        Ok(prompt)
+    }
+
     fn check(&self) -> Result<(), LoadError> {
         let what = |what: &str| format!("{what} of the prompt `{}`", self.name);
         proper(&what("the description"), &self.description, TEXT_MAX)?;
@@ -193,54 +196,6 @@ impl Prompt {
         }
         Ok(())
     }
-}
-
-impl Resource {
-    fn check(&self) -> Result<(), LoadError> {
-        let wrong = |why: &str| Err(LoadError::Description(format!("`{}` {why}", shown(&self.uri))));
-        if self.template && !is_template(&self.uri) {
-            return wrong("is not a template: a variable is `{name}`, of letters, digits and `_`");
-        }
-        let plain = if self.template { self.uri.replace(['{', '}'], "x") } else { self.uri.clone() };
-        if text::check(&self.uri, NAME_MAX).is_err() || plain.contains(['{', '}']) || url::Url::parse(&plain).is_err() {
-            return wrong("is not a URI");
-        }
-        let what = |what: &str| format!("{what} of the resource `{}`", shown(&self.uri));
-        proper(&what("the name"), &self.name, NAME_MAX)?;
-        proper(&what("the description"), &self.description, TEXT_MAX)?;
-        proper(&what("the type"), &self.mime_type, NAME_MAX)
-    }
-
-    /// Whether `uri` is this resource. A template's variables (RFC 6570 level 1) match anything but `/`.
-    #[must_use]
-    pub fn matches(&self, uri: &str) -> bool {
-        if !self.template {
-            return self.uri == uri;
-        }
-        let mut rest = uri;
-        let mut pieces = self.uri.split('{');
-        let Some(mut tail) = pieces.next().and_then(|head| rest.strip_prefix(head)) else { return false };
-        for piece in pieces {
-            let literal = piece.split_once('}').map_or("", |(_, literal)| literal);
-            let end =
-                if literal.is_empty() { tail.find('/').unwrap_or(tail.len()) } else { tail.find(literal).unwrap_or(0) };
-            if end == 0 || tail[..end].contains('/') {
-                return false;
-            }
-            tail = &tail[end + literal.len()..];
-        }
-        rest = tail;
-        rest.is_empty()
-    }
-}
-
-/// Whether every brace is one of a variable's (RFC 6570 level 1).
-fn is_template(uri: &str) -> bool {
-    let is_literal = |text: &str| !text.contains('}');
-    let is_name = |name: &str| !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    let mut pieces = uri.split('{');
-    pieces.next().is_some_and(is_literal)
-        && pieces.all(|piece| piece.split_once('}').is_some_and(|(name, rest)| is_name(name) && is_literal(rest)))
 }
 
 impl Tool {
@@ -259,15 +214,25 @@ impl Tool {
             WasmToolClass::Scan => ToolClass::Scan,
             WasmToolClass::Write => ToolClass::Write,
         };
+        if class != grant.class {
+            return Err(LoadError::Class { tool: grant.name.clone(), config: grant.class, component: class });
+        }
         check_annotations(&grant.name, class, tool.annotations)?;
         let schema = |which: &'static str, text: &str| {
             Schema::read(text).map_err(|reason| LoadError::Schema { tool: grant.name.clone(), which, reason })
         };
+        let input = schema("input", &tool.input_schema)?;
+        let mirrored = mirrored::of(input.document()).map_err(|reason| LoadError::Schema {
+            tool: grant.name.clone(),
+            which: "input",
+            reason,
+        })?;
         Ok(Self {
             name: grant.name.clone(),
             title: tool.title,
             description: tool.description,
-            input: schema("input", &tool.input_schema)?,
+            input,
+            mirrored,
             output: schema("output", &tool.output_schema)?,
             class,
             annotations: tool.annotations,
@@ -280,6 +245,7 @@ impl Tool {
 fn check_annotations(tool: &ToolName, class: ToolClass, annotations: Annotations) -> Result<(), LoadError> {
     let lie = match class {
         ToolClass::Write if annotations.read_only => "is a write and says that it only reads",
+        ToolClass::Scan if annotations.read_only => "is a scan and says that it only reads",
         ToolClass::Read if annotations.destructive => "is a read and says that it destroys",
         _ => return Ok(()),
     };
@@ -290,41 +256,20 @@ fn check_annotations(tool: &ToolName, class: ToolClass, annotations: Annotations
 mod tests {
     use super::*;
 
-    fn resource(uri: &str, template: bool) -> Resource {
-        Resource {
-            uri: uri.into(),
-            template,
-            name: String::new(),
-            description: String::new(),
-            mime_type: String::new(),
-        }
-    }
-
     #[test]
-    fn a_template_has_variables_and_a_uri_has_none() {
-        for (uri, template) in
-            [("test://a/{id}/{sub_id}", true), ("test://{a}{b}", true), ("test://a", true), ("test://a", false)]
-        {
-            assert!(resource(uri, template).check().is_ok(), "{uri}");
+    fn hints_are_not_milder_than_the_class() {
+        let tool: ToolName = "a.b".parse().expect("a name");
+        let hints =
+            |read_only, destructive| Annotations { read_only, destructive, idempotent: false, open_world: false };
+        for (class, hints, fine) in [
+            (ToolClass::Read, hints(true, false), true),
+            (ToolClass::Read, hints(false, true), false),
+            (ToolClass::Scan, hints(true, false), false),
+            (ToolClass::Scan, hints(false, true), true),
+            (ToolClass::Write, hints(true, false), false),
+            (ToolClass::Write, hints(false, false), true),
+        ] {
+            assert_eq!(check_annotations(&tool, class, hints).is_ok(), fine, "{class:?}");
         }
-        for uri in
-            ["test://{", "test://}", "test://{}", "test://}a{", "test://{a{b}}", "test://{+a}", "test://{a*}", "{a}"]
-        {
-            assert!(resource(uri, true).check().is_err(), "{uri}");
-        }
-        assert!(resource("test://{id}", false).check().is_err());
-    }
-
-    #[test]
-    fn templates_match_one_segment_per_variable() {
-        let template = resource("test://a/{id}/data", true);
-        assert!(template.matches("test://a/7/data"));
-        for no in ["test://a//data", "test://a/7/8/data", "test://a/7", "test://a/7/data/x", "test://b/7/data", ""] {
-            assert!(!template.matches(no), "{no}");
-        }
-        let open = resource("test://{x}", true);
-        assert!(open.matches("test://y") && !open.matches("test://") && !open.matches("test://y/z"));
-        assert!(resource("hello://greeting", false).matches("hello://greeting"));
-        assert!(!resource("hello://{x}", false).matches("hello://y"));
     }
 }

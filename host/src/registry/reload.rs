@@ -1,20 +1,20 @@
 //! A reload makes new revisions aside and swaps each in when it is ready. A provider in which anything is wrong keeps its
-//! old revision; a config in which anything is wrong changes nothing. Who is disabled or removed is out at once, however
-//! long others take to load.
+//! old revision, unless the config withdraws something from it; a config in which anything is wrong changes nothing. Who is
+//! disabled, removed or granted less is out at once, however long others take to load.
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use futures::{StreamExt as _, stream};
+use tokio::sync::OwnedMutexGuard;
 
 use super::{
-    Entry, Registry, Revision, Snapshot,
+    Configs, Entry, Problem, Registry, Snapshot,
     error::LoadError,
-    load::{self, WayOut},
-    text::one_line,
+    load::{self, ComponentFile, WayOut},
 };
 use crate::{
     call::ProviderName,
@@ -23,8 +23,6 @@ use crate::{
 
 /// Providers that are loaded at once. Compiling one takes all cores as it is, and up to 2 GiB.
 const AT_ONCE: usize = 2;
-/// The longest problem that is told, in characters. Parts of it may be the component's own words.
-const PROBLEM_MAX: usize = 4000;
 
 /// What a reload came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +31,8 @@ pub struct Reloaded {
     pub changed: Vec<String>,
     /// Providers with something wrong, and what. An old revision of theirs may still serve.
     pub problems: Vec<(String, String)>,
+    /// Those of them that were not there before.
+    pub new_problems: Vec<(String, String)>,
 }
 
 impl Reloaded {
@@ -42,8 +42,12 @@ impl Reloaded {
             if !same(old.get(name), entry) {
                 reloaded.changed.push(name.to_string());
             }
-            if let Entry::Failed(problem) | Entry::Ready { problem: Some(problem), .. } = entry {
-                reloaded.problems.push((name.to_string(), problem.clone()));
+            if let Some(problem) = problem_of(entry) {
+                let is_new = old.get(name).and_then(problem_of).is_none_or(|before| !problem.is_same(before));
+                reloaded.problems.push((name.to_string(), problem.to_string()));
+                if is_new {
+                    reloaded.new_problems.push((name.to_string(), problem.to_string()));
+                }
             }
         }
         let gone = old.keys().filter(|name| !new.contains_key(*name));
@@ -52,69 +56,99 @@ impl Reloaded {
     }
 }
 
+/// What the config wants.
+pub(super) struct Wanted {
+    providers: BTreeMap<ProviderName, ProviderConfig>,
+    way_out: WayOut,
+}
+
+/// A reload that has begun: who is disabled or removed is out, who is new or granted less is [`Entry::Loading`]. Dropping it leaves it at what
+/// it has come to.
+pub struct Reload {
+    registry: Arc<Registry>,
+    _one_at_a_time: OwnedMutexGuard<()>,
+    old: Arc<Snapshot>,
+    configs: Configs,
+    entries: BTreeMap<ProviderName, Entry>,
+    on: Vec<(ProviderName, ProviderConfig)>,
+    way_out: WayOut,
+    eager: bool,
+}
+
+impl std::fmt::Debug for Reload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reload").field("on", &self.on.len()).field("eager", &self.eager).finish_non_exhaustive()
+    }
+}
+
 impl Registry {
-    /// Reads the config and every component anew.
+    /// Reads the config and every component anew, and waits until all are loaded.
     ///
     /// # Errors
     /// When the config itself cannot be used. What was serving goes on serving.
-    pub async fn reload(&self) -> Result<Reloaded, ConfigError> {
-        let _one_at_a_time = self.reloading.lock().await;
+    pub async fn reload(self: &Arc<Self>) -> Result<Reloaded, ConfigError> {
+        Ok(self.begin().await?.finish().await)
+    }
+
+    /// Reads the config and begins to load what it wants.
+    ///
+    /// # Errors
+    /// As [`Self::reload`].
+    pub async fn begin(self: &Arc<Self>) -> Result<Reload, ConfigError> {
+        let wanted = self.wanted().await?;
+        Ok(self.begin_with(wanted, false).await)
+    }
+
+    /// What the config wants now. A load that is under way is not affected.
+    pub(super) async fn wanted(&self) -> Result<Wanted, ConfigError> {
+        let read = async {
+            let config = self.read_config().await?;
+            let way_out = self.way_out(&config).await?;
+            Ok(Wanted { providers: config.providers, way_out })
+        };
+        let read = read.await;
+        if let Err(error) = &read {
+            self.note_config_problem(error);
+        }
+        read
+    }
+
+    /// Begins to load, once no other reload is under way. Who is `eager` tries again now whatever has failed for a reason
+    /// that may have passed.
+    pub(super) async fn begin_with(self: &Arc<Self>, wanted: Wanted, eager: bool) -> Reload {
+        let one_at_a_time = Arc::clone(&self.reloading).lock_owned().await;
         let old = self.snapshot();
-        let config = match self.read_config().await {
-            Ok(config) => config,
-            Err(error) => {
-                self.note_config_problem(&old, &error);
-                return Err(error);
-            }
-        };
-        let way_out = match self.way_out(&config).await {
-            Ok(way_out) => way_out,
-            Err(error) => {
-                self.note_config_problem(&old, &error);
-                return Err(error);
-            }
-        };
-        let (off, on): (Vec<_>, Vec<_>) = config.providers.into_iter().partition(|(_, wanted)| !wanted.enabled);
+        let Wanted { providers, way_out } = wanted;
+        let configs: Configs = Arc::new(providers.clone());
+        let (off, mut on): (Vec<_>, Vec<_>) = providers.into_iter().partition(|(_, wanted)| !wanted.enabled);
         let mut entries = old.entries.clone();
         entries.retain(|name, _| on.iter().any(|(wanted, _)| wanted == name));
-        entries.extend(off.into_iter().map(|(name, _)| (name, Entry::Disabled)));
-        self.publish(Snapshot::new(entries.clone()));
-        let mut loading = stream::iter(on)
-            .map(async |(name, wanted)| {
-                let entry = self.entry_for(&name, &wanted, &way_out, old.entries.get(&name)).await;
-                (name, entry)
-            })
-            .buffer_unordered(AT_ONCE);
-        while let Some((name, entry)) = loading.next().await {
-            let changed = !same(old.entries.get(&name), &entry);
-            entries.insert(name, entry);
-            if changed {
-                self.publish(Snapshot::new(entries.clone()));
+        for (name, wanted) in &on {
+            let entry = entries.entry(name.clone()).or_insert(Entry::Loading);
+            let withdrawn = matches!(entry, Entry::Ready { revision, .. } if wanted.withdraws_from(&revision.config));
+            if withdrawn || matches!(entry, Entry::Disabled) {
+                *entry = Entry::Loading;
             }
         }
-        let reloaded = Reloaded::between(&old.entries, &entries);
-        self.publish(Snapshot::new(entries));
-        log(&reloaded);
-        Ok(reloaded)
+        // Who is out meanwhile waits for nobody who goes on serving.
+        on.sort_by_key(|(name, _)| matches!(entries.get(name), Some(Entry::Ready { .. })));
+        entries.extend(off.into_iter().map(|(name, _)| (name, Entry::Disabled)));
+        self.publish(Snapshot::new(Arc::clone(&configs), entries.clone()));
+        let registry = Arc::clone(self);
+        Reload { registry, _one_at_a_time: one_at_a_time, old, configs, entries, on, way_out, eager }
     }
 
     async fn read_config(&self) -> Result<config::Config, ConfigError> {
         let path = self.sources.config.clone();
         let read = tokio::task::spawn_blocking(move || config::read(&path)).await;
-        read.unwrap_or_else(|error| Err(ConfigError::File { file: "the config".to_owned(), reason: error.to_string() }))
+        read.unwrap_or_else(|error| Err(cut_off(&error)))
     }
 
     async fn way_out(&self, config: &config::Config) -> Result<WayOut, ConfigError> {
         let folder = self.folder();
         let file = config.outbound.extra_ca.clone();
         let read = tokio::task::spawn_blocking(move || load::extra_roots(&folder, file.as_ref())).await;
-        let read = read.unwrap_or_else(|error| Err(error.to_string()));
-        let roots = read.map_err(|reason| ConfigError::Content {
-            file: "the config".to_owned(),
-            line: String::new(),
-            path: "outbound.extra_ca: ".to_owned(),
-            reason,
-        })?;
+        let roots = read.unwrap_or_else(|error| Err(cut_off(&error)))?;
         let dns_servers = config.outbound.dns_servers.clone();
         Ok(WayOut { roots, dns_servers, own_address: self.sources.own_address.clone() })
     }
@@ -124,10 +158,15 @@ impl Registry {
     }
 
     /// Says why the newest config is not in use, and keeps everything else.
-    fn note_config_problem(&self, old: &Snapshot, error: &ConfigError) {
+    fn note_config_problem(&self, error: &ConfigError) {
+        let current = self.snapshot();
+        let problem = Some(error.to_string());
+        if current.config_problem == problem {
+            return;
+        }
         tracing::error!(%error, "the config is not usable; what was serving goes on");
-        let mut snapshot = Snapshot::new(old.entries.clone());
-        snapshot.config_problem = Some(error.to_string());
+        let mut snapshot = Snapshot::new(Arc::clone(&current.configs), current.entries.clone());
+        snapshot.config_problem = problem;
         self.publish(snapshot);
     }
 
@@ -136,48 +175,100 @@ impl Registry {
         self.changes.send_modify(|count| *count += 1);
     }
 
-    async fn entry_for(
-        &self,
-        name: &ProviderName,
-        wanted: &ProviderConfig,
-        way_out: &WayOut,
-        before: Option<&Entry>,
-    ) -> Entry {
-        let serving = match before {
-            Some(Entry::Ready { revision, .. }) => Some(revision),
-            _ => None,
-        };
-        let problem = match self.load(name, wanted, way_out, serving).await {
-            Ok(revision) => return Entry::Ready { revision, problem: None },
-            Err(error) => one_line(&error.to_string(), PROBLEM_MAX),
-        };
-        match serving {
-            Some(revision) => Entry::Ready { revision: Arc::clone(revision), problem: Some(problem) },
-            None => Entry::Failed(problem),
-        }
+    async fn component(&self, wanted: &ProviderConfig) -> Result<ComponentFile, LoadError> {
+        let (folder, component) = (self.folder(), wanted.component.clone());
+        let read = tokio::task::spawn_blocking(move || load::read(&folder, &component)).await;
+        read.map_err(|error| LoadError::Interrupted(error.to_string()))?
     }
 
-    /// The revision for what is wanted: the serving one if nothing has changed.
-    async fn load(
+    /// What becomes of a provider: the serving revision if nothing has changed, or if the new one cannot be loaded and the
+    /// config withdraws nothing from the old one. Says when one that does not serve `begins` to
+    /// load something that was not tried before.
+    async fn entry_for(
         &self,
-        name: &ProviderName,
-        wanted: &ProviderConfig,
+        (name, wanted): (&ProviderName, &ProviderConfig),
         way_out: &WayOut,
-        serving: Option<&Arc<Revision>>,
-    ) -> Result<Arc<Revision>, LoadError> {
-        let folder = self.folder();
-        let component = wanted.component.clone();
-        let file = tokio::task::spawn_blocking(move || load::read(&folder, &component))
-            .await
-            .map_err(|error| LoadError::Interrupted(error.to_string()))??;
-        match serving {
-            Some(revision)
-                if revision.id == file.id && revision.config == *wanted && revision.way_out_id == way_out.id() =>
-            {
-                Ok(Arc::clone(revision))
-            }
-            _ => Ok(Arc::new(load::revision(&self.sandbox, name, wanted, file, way_out.clone()).await?)),
+        before: Option<&Entry>,
+        eager: bool,
+        begins: impl FnOnce(),
+    ) -> Entry {
+        let (serving, withdrawn) = match before {
+            Some(Entry::Ready { revision, .. }) if wanted.withdraws_from(&revision.config) => (None, true),
+            Some(Entry::Ready { revision, .. }) => (Some(revision), false),
+            Some(Entry::Failed(problem)) => (None, problem.is_out_of_service()),
+            Some(Entry::Loading | Entry::Disabled) | None => (None, false),
+        };
+        let problem = before.and_then(problem_of);
+        let without = |problem: Problem| match serving {
+            Some(revision) => Entry::Ready { revision: Arc::clone(revision), problem: Some(problem) },
+            None if withdrawn => Entry::Failed(problem.out_of_service()),
+            None => Entry::Failed(problem),
+        };
+        let file = match self.component(wanted).await {
+            Ok(file) => file,
+            Err(error) => return without(Problem::of(&error, None, problem)),
+        };
+        let id = file.revision_id(wanted, way_out);
+        if let Some(revision) = serving.filter(|revision| revision.id == id) {
+            return Entry::Ready { revision: Arc::clone(revision), problem: None };
         }
+        if let Some(problem) = problem.filter(|problem| problem.stands(&id, eager)) {
+            return without(problem.clone());
+        }
+        if serving.is_none() && problem.is_none_or(|problem| !problem.is_of(&id)) {
+            begins();
+        }
+        match load::revision(&self.sandbox, name, wanted, file, way_out.clone()).await {
+            Ok(revision) => Entry::Ready { revision: Arc::new(revision), problem: None },
+            Err(error) => without(Problem::of(&error, Some(id), problem)),
+        }
+    }
+}
+
+impl Reload {
+    /// Loads everything; each provider is in as soon as it is ready.
+    pub async fn finish(self) -> Reloaded {
+        let Self { registry, _one_at_a_time, old, configs, entries, on, way_out, eager } = self;
+        let publish = |entries: &BTreeMap<ProviderName, Entry>| {
+            let mut snapshot = Snapshot::new(Arc::clone(&configs), entries.clone());
+            // That a newer config cannot be used may have been found out meanwhile.
+            snapshot.config_problem.clone_from(&registry.snapshot().config_problem);
+            registry.publish(snapshot);
+        };
+        let entries = Mutex::new(entries);
+        let put = |name: &ProviderName, entry: Entry| {
+            let mut entries = entries.lock().unwrap_or_else(PoisonError::into_inner);
+            let changed = !same(entries.get(name), &entry);
+            entries.insert(name.clone(), entry);
+            if changed {
+                publish(&entries);
+            }
+        };
+        let loading = stream::iter(on).for_each_concurrent(AT_ONCE, async |(name, wanted)| {
+            let begins = || put(&name, Entry::Loading);
+            let entry = registry.entry_for((&name, &wanted), &way_out, old.entries.get(&name), eager, begins).await;
+            if let Entry::Ready { revision, .. } = &entry {
+                tracing::debug!(provider = %name, revision = revision.id, component = revision.component, "ready");
+            }
+            put(&name, entry);
+        });
+        loading.await;
+        let entries = entries.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let reloaded = Reloaded::between(&old.entries, &entries);
+        publish(&entries);
+        log(&reloaded);
+        reloaded
+    }
+}
+
+fn cut_off(error: &tokio::task::JoinError) -> ConfigError {
+    ConfigError::File { file: "the config".to_owned(), reason: error.to_string() }
+}
+
+fn problem_of(entry: &Entry) -> Option<&Problem> {
+    match entry {
+        Entry::Failed(problem) | Entry::Ready { problem: Some(problem), .. } => Some(problem),
+        Entry::Ready { problem: None, .. } | Entry::Loading | Entry::Disabled => None,
     }
 }
 
@@ -186,7 +277,9 @@ fn same(before: Option<&Entry>, after: &Entry) -> bool {
         (Some(Entry::Ready { revision: before, .. }), Entry::Ready { revision: after, .. }) => {
             Arc::ptr_eq(before, after)
         }
-        (Some(Entry::Disabled), Entry::Disabled) | (Some(Entry::Failed(_)), Entry::Failed(_)) => true,
+        (Some(Entry::Disabled), Entry::Disabled)
+        | (Some(Entry::Loading), Entry::Loading)
+        | (Some(Entry::Failed(_)), Entry::Failed(_)) => true,
         _ => false,
     }
 }
@@ -195,7 +288,7 @@ fn log(reloaded: &Reloaded) {
     if !reloaded.changed.is_empty() {
         tracing::info!(providers = reloaded.changed.join(", "), "providers changed");
     }
-    for (provider, problem) in &reloaded.problems {
+    for (provider, problem) in &reloaded.new_problems {
         tracing::error!(provider, problem, "a provider could not be loaded as configured");
     }
 }

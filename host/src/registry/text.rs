@@ -22,13 +22,18 @@ pub fn check(text: &str, max: usize) -> Result<(), Improper> {
     text.chars().find(|c| is_unseen(*c)).map_or(Ok(()), |c| Err(Improper::Unseen(c)))
 }
 
-/// Control characters but tab and line feed, what turns the direction of writing (Unicode TR 9), separators of lines, and
-/// tags, in which whole sentences can be written that a model reads and a person does not see.
-fn is_unseen(c: char) -> bool {
+/// Control characters but tab and line feed, what turns the direction of writing (Unicode TR 9), separators of lines, tags and
+/// variation selectors, in which whole sentences can be written that a model reads and a person does not see, and letters
+/// and operators that are blank. The joiners and the two selectors that emoji are made with are not among them.
+#[must_use]
+pub fn is_unseen(c: char) -> bool {
     let control = c.is_control() && !matches!(c, '\n' | '\t');
     control
         || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}'
-            | '\u{FFF9}'..='\u{FFFB}' | '\u{FEFF}' | '\u{E0000}'..='\u{E007F}')
+            | '\u{FFF9}'..='\u{FFFB}' | '\u{FEFF}' | '\u{E0000}'..='\u{E007F}' | '\u{E0100}'..='\u{E01EF}'
+            | '\u{2060}'..='\u{2065}' | '\u{206A}'..='\u{206F}' | '\u{FE00}'..='\u{FE0D}' | '\u{115F}' | '\u{1160}'
+            | '\u{3164}' | '\u{FFA0}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{1BCA0}'..='\u{1BCA3}'
+            | '\u{1D173}'..='\u{1D17A}')
 }
 
 /// The beginning of a text that may be anything, as an error can show it.
@@ -52,7 +57,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_seen_is_refused_and_shown() {
-        for fine in ["", "Lists the nodes.\n\tOne per line", "naïve, 日本語, עברית, 👩‍💻"] {
+        for fine in ["", "Lists the nodes.\n\tOne per line", "naïve, 日本語, עברית, 👩‍💻, ❤\u{fe0f}"]
+        {
             assert_eq!(check(fine, 100), Ok(()));
         }
         for (text, unseen) in [
@@ -62,6 +68,9 @@ mod tests {
             ("abc\u{202e}cba", '\u{202e}'),
             ("a\u{e0041}\u{e0042}", '\u{e0041}'),
             ("a\u{85}", '\u{85}'),
+            ("a\u{e0101}", '\u{e0101}'),
+            ("a\u{3164}", '\u{3164}'),
+            ("a\u{fe01}", '\u{fe01}'),
         ] {
             assert_eq!(check(text, 100), Err(Improper::Unseen(unseen)));
             assert!(shown(text).contains('\\'), "{}", shown(text));

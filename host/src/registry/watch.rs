@@ -1,27 +1,37 @@
-//! Reloads when the config or a component changes on disk.
+//! Reloads when the config or a file that it names changes on disk, and when something that failed is to be tried again.
 //!
 //! Folders are watched, not files: a file is often replaced by renaming another onto it, and Kubernetes changes a
 //! symlink beside it. A slow poll covers file systems that tell nothing.
 
 use std::{
     collections::BTreeSet,
+    future::pending,
+    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::{Duration, Instant},
 };
 
+use futures::{
+    FutureExt as _, StreamExt as _,
+    stream::{self, BoxStream},
+};
 use notify::{EventKind, RecursiveMode, Watcher};
-use tokio::sync::mpsc;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
 use tokio_util::sync::CancellationToken;
 
-use super::{Entry, Registry};
+use super::{Entry, Registry, Reload};
+use crate::config::ConfigError;
 
 /// A change counts once nothing has happened for this long, so that a file being written is read when it is whole.
 const QUIET: Duration = Duration::from_millis(20);
 /// How often files are looked at in case a change was not told.
 const POLL: Duration = Duration::from_secs(5);
 
-/// How the config and the components looked at a moment.
+/// How the files that the config names looked at a moment.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Seen(Fingerprint);
 
@@ -31,8 +41,11 @@ pub async fn look(registry: &Arc<Registry>) -> Option<Seen> {
     Some(Seen(look_at_files(registry).await?.1))
 }
 
-/// Reloads whenever the files differ from what was `seen` last, until `end` is cancelled.
-pub async fn watch(registry: Arc<Registry>, mut seen: Option<Seen>, end: CancellationToken) {
+/// Finishes the `first` reload, and begins another one whenever the files differ from what was `seen` last, on SIGHUP, and
+/// when something that failed is to be tried again; until `end` is cancelled.
+///
+/// A change does not wait for what still loads: that is begun anew with the changed config.
+pub async fn watch(registry: Arc<Registry>, first: Reload, mut seen: Option<Seen>, end: CancellationToken) {
     // One waiting signal is enough: a reload reads everything.
     let (signal, mut signals) = mpsc::channel::<()>(1);
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -43,25 +56,69 @@ pub async fn watch(registry: Arc<Registry>, mut seen: Option<Seen>, end: Cancell
     })
     .inspect_err(|error| tracing::warn!(%error, "file changes are noticed by polling only"))
     .ok();
+    let mut hangups = hangups();
     let mut watched = BTreeSet::new();
+    let mut loading = Some(first.finish().boxed());
+    let (mut hung_up, mut again) = (false, None);
     loop {
-        let Some((files, now)) = look_at_files(&registry).await else { return };
-        let now = Seen(now);
+        let looked = tokio::select! {
+            looked = look_at_files(&registry) => looked,
+            () = end.cancelled() => return,
+        };
+        let Some((files, now)) = looked else { return };
+        let now = Some(Seen(now));
         if let Some(watcher) = &mut watcher {
             watched = watch_folders(watcher, &files, &watched);
         }
-        if seen.as_ref() != Some(&now) {
-            // The error is in the log, and the snapshot tells it.
-            tokio::select! {
-                _ = registry.reload() => {}
+        let is_due = loading.is_none() && again.is_some_and(|at| at <= Instant::now());
+        if seen != now || hung_up || is_due {
+            let begun = async {
+                // The error is in the log, and the snapshot tells it.
+                let wanted = registry.wanted().await?;
+                loading = None;
+                Ok::<_, ConfigError>(registry.begin_with(wanted, hung_up).await)
+            };
+            let begun = tokio::select! {
+                begun = begun => begun,
                 () = end.cancelled() => return,
-            }
+            };
+            again = match begun {
+                Ok(reload) => {
+                    loading = Some(reload.finish().boxed());
+                    None
+                }
+                // What cannot be read now may be readable without any sign of it.
+                Err(error) => error.is_passing().then(|| Instant::now() + POLL),
+            };
+            (seen, hung_up) = (now, false);
         }
-        seen = Some(now);
+        let finished = async {
+            match &mut loading {
+                Some(loading) => loading.await,
+                None => pending().await,
+            }
+        };
+        let next = again.map_or(POLL, |at| at.saturating_duration_since(Instant::now()).min(POLL));
         tokio::select! {
+            _ = finished => {
+                loading = None;
+                again = again.into_iter().chain(registry.snapshot().next_try()).min();
+            }
             Some(()) = signals.recv() => settle(&mut signals).await,
-            () = tokio::time::sleep(POLL) => {}
+            () = tokio::time::sleep(next) => {}
+            Some(()) = hangups.next() => hung_up = true,
             () = end.cancelled() => return,
+        }
+    }
+}
+
+/// SIGHUP, each time it comes.
+fn hangups() -> BoxStream<'static, ()> {
+    match signal(SignalKind::hangup()) {
+        Ok(hangup) => stream::unfold(hangup, async |mut hangup| hangup.recv().await.map(|()| ((), hangup))).boxed(),
+        Err(error) => {
+            tracing::warn!(%error, "SIGHUP cannot be listened for: reload by changing the config file");
+            stream::empty().boxed()
         }
     }
 }
@@ -75,12 +132,13 @@ async fn settle(signals: &mut mpsc::Receiver<()>) {
     }
 }
 
-/// The config and every component that the current snapshot names.
+/// The config, whatever it names, and every component that the current snapshot names.
 fn files(registry: &Registry) -> BTreeSet<PathBuf> {
     let config = &registry.sources.config;
     let folder = config.parent().unwrap_or(Path::new("."));
     let mut files = BTreeSet::from([config.clone()]);
     if let Ok(config) = crate::config::read(config) {
+        files.extend(config.outbound.extra_ca.map(|file| folder.join(file)));
         files.extend(config.providers.values().map(|provider| folder.join(&provider.component)));
     }
     let snapshot = registry.snapshot();
@@ -110,8 +168,12 @@ fn watch_folders(
     wanted
 }
 
-/// What tells that a file has changed: size, time and inode of what its name leads to.
-type Fingerprint = Vec<Option<(u64, Option<SystemTime>, u64)>>;
+/// What tells that a file has changed: size, inode, and the times at which content and status changed, of what its name leads
+/// to. The last of them nobody can set back.
+type Fingerprint = Vec<Option<(u64, u64, Time, Time)>>;
+
+/// Seconds and nanoseconds.
+type Time = (i64, i64);
 
 /// The files and their fingerprint, read off the async workers; `None` when the runtime is ending.
 async fn look_at_files(registry: &Arc<Registry>) -> Option<(BTreeSet<PathBuf>, Fingerprint)> {
@@ -120,31 +182,12 @@ async fn look_at_files(registry: &Arc<Registry>) -> Option<(BTreeSet<PathBuf>, F
 }
 
 fn fingerprinted(registry: &Registry) -> (BTreeSet<PathBuf>, Fingerprint) {
-    use std::os::unix::fs::MetadataExt;
     let of = |path: &PathBuf| {
-        let metadata = std::fs::metadata(path).ok()?;
-        Some((metadata.len(), metadata.modified().ok(), metadata.ino()))
+        let found = std::fs::metadata(path).ok()?;
+        let (content, status) = ((found.mtime(), found.mtime_nsec()), (found.ctime(), found.ctime_nsec()));
+        Some((found.len(), found.ino(), content, status))
     };
     let files = files(registry);
     let fingerprint = files.iter().map(of).collect();
     (files, fingerprint)
-}
-
-/// Reloads on SIGHUP until `end` is cancelled.
-pub async fn reload_on_hangup(registry: Arc<Registry>, end: CancellationToken) {
-    let Ok(mut hangup) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()) else {
-        tracing::warn!("SIGHUP cannot be listened for: reload by changing the config file");
-        return;
-    };
-    loop {
-        let hung_up_and_reloaded = async {
-            hangup.recv().await;
-            // The error is in the log, and the snapshot tells it.
-            let _ = registry.reload().await;
-        };
-        tokio::select! {
-            () = hung_up_and_reloaded => {}
-            () = end.cancelled() => return,
-        }
-    }
 }

@@ -13,8 +13,8 @@ mod generated {
 
 pub use generated::exports::bulkhead::provider::provider::{
     Annotations, CallContext, CallError as CallFault, Content, Description, ErrorCode, Health as ProviderHealth,
-    HealthStatus, PromptMessage, PromptRole, ResourceBody, ResourceContent, Tool as ToolDescription,
-    ToolClass as WasmToolClass, ToolOutput,
+    HealthStatus, Prompt as PromptDescription, PromptMessage, PromptRole, Resource as ResourceDescription,
+    ResourceBody, ResourceContent, Tool as ToolDescription, ToolClass as WasmToolClass, ToolOutput,
 };
 pub(super) use generated::{
     ProviderWorld, ProviderWorldPre,

@@ -2,7 +2,6 @@
 
 use std::{panic, sync::Arc};
 
-use tokio::sync::Semaphore;
 use wasmtime::component::Component;
 
 use super::{
@@ -11,6 +10,8 @@ use super::{
     contract::{self, ContractError},
     engine::{ProviderEngine, Sandbox},
     guest::Guest,
+    precompiled::{Code, ComponentId},
+    shares::Shares,
 };
 use crate::config::SandboxLimits;
 
@@ -19,10 +20,8 @@ use crate::config::SandboxLimits;
 pub struct Compiled {
     pub(super) pre: ProviderWorldPre<Guest>,
     pub(super) limits: SandboxLimits,
-    /// One permit per call that may run at once.
-    pub(super) slots: Arc<Semaphore>,
-    /// One permit per call that may wait for such a place.
-    pub(super) queue: Arc<Semaphore>,
+    /// Callers' runs of it.
+    pub(super) shares: Shares,
 }
 
 impl std::fmt::Debug for Compiled {
@@ -32,30 +31,71 @@ impl std::fmt::Debug for Compiled {
 }
 
 impl Sandbox {
-    /// Compiles a component and checks it against the contract.
+    /// Checks a component against the contract and makes it ready to run. Its code is what is kept of it, or what a process
+    /// of its own compiles now.
     ///
     /// # Errors
     /// When it cannot be compiled, or breaks the contract.
     pub async fn compile(self: &Arc<Self>, bytes: Vec<u8>, limits: SandboxLimits) -> Result<Compiled, CompileError> {
-        self.compiler.compile(&self.cache, &bytes).await?;
-        let sandbox = Arc::clone(self);
-        let linked = tokio::task::spawn_blocking(move || {
-            let engine = sandbox.engine(limits.stack_kib)?;
-            let hits = engine.cache.cache_hits();
-            let component =
-                engine.compile(&bytes).map_err(|error| ContractError::not_compiled(&bytes, first_line(&error)))?;
-            let linked = engine.link(&component, limits)?;
-            if matches!(sandbox.compiler, Compiler::Apart { .. }) && engine.cache.cache_hits() == hits {
-                tracing::warn!(folder = %sandbox.cache.display(), "compiled code is not kept: is the disk full?");
+        // Before anything that takes long: who has to wait for a word about an import would rather have it now.
+        let named = tokio::task::spawn_blocking(move || contract::check_imports(&bytes).map(|()| bytes));
+        let bytes = named.await.unwrap_or_else(|broken| panic::resume_unwind(broken.into_panic()))?;
+        let id = ComponentId::of(&bytes);
+        if matches!(self.compiler, Compiler::Apart { .. })
+            && let Some(compiled) = self.blocking(move |sandbox| sandbox.kept(&id, limits)).await?
+        {
+            return Ok(compiled);
+        }
+        match self.compiler.compile(&bytes).await? {
+            Some(code) => self.blocking(move |sandbox| sandbox.fresh(&id, &code, limits)).await,
+            None => self.blocking(move |sandbox| sandbox.here(&bytes, limits)).await,
+        }
+    }
+
+    /// What is kept of a component, if that can be used.
+    fn kept(&self, id: &ComponentId, limits: SandboxLimits) -> Result<Option<Compiled>, CompileError> {
+        let Some(code) = self.shelf.find(id) else { return Ok(None) };
+        let engine = self.engine(limits.stack_kib)?;
+        match code.load(&engine.engine) {
+            Ok(component) => Ok(Some(engine.link(&component, limits)?)),
+            Err(error) => {
+                // Of another version of the hub, or for another processor.
+                tracing::debug!(error = first_line(&error), "compiled code that was kept is not for this hub");
+                Ok(None)
             }
-            Ok(linked)
-        });
-        linked.await.unwrap_or_else(|broken| panic::resume_unwind(broken.into_panic()))
+        }
+    }
+
+    /// What was compiled just now. It is kept, and used even if that fails.
+    fn fresh(&self, id: &ComponentId, code: &Code, limits: SandboxLimits) -> Result<Compiled, CompileError> {
+        let engine = self.engine(limits.stack_kib)?;
+        let component = code.load(&engine.engine).map_err(|error| CompileError::Unusable(first_line(&error)))?;
+        if let Err(error) = self.shelf.keep(id, code) {
+            tracing::warn!(folder = %self.shelf, %error, "compiled code is not kept, so it is compiled at each start");
+        }
+        Ok(engine.link(&component, limits)?)
+    }
+
+    /// What this process compiles itself, because it was told to.
+    fn here(&self, bytes: &[u8], limits: SandboxLimits) -> Result<Compiled, CompileError> {
+        let engine = self.engine(limits.stack_kib)?;
+        let component =
+            engine.compile(bytes).map_err(|error| ContractError::not_compiled(bytes, first_line(&error)))?;
+        Ok(engine.link(&component, limits)?)
+    }
+
+    async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, CompileError> + Send + 'static,
+    ) -> Result<T, CompileError> {
+        let sandbox = Arc::clone(self);
+        let done = tokio::task::spawn_blocking(move || work(&sandbox)).await;
+        done.unwrap_or_else(|broken| panic::resume_unwind(broken.into_panic()))
     }
 }
 
 impl ProviderEngine {
-    /// Compiles a component, or finds it in the cache. Blocking.
+    /// Compiles a component. Blocking, and an error where the engine has no compiler.
     pub(super) fn compile(&self, bytes: &[u8]) -> wasmtime::Result<Component> {
         Component::from_binary(&self.engine, bytes)
     }
@@ -66,9 +106,8 @@ impl ProviderEngine {
         let instance =
             self.linker.instantiate_pre(component).map_err(|error| ContractError::Types(first_line(&error)))?;
         let pre = ProviderWorldPre::new(instance).map_err(|error| ContractError::Types(first_line(&error)))?;
-        let places = |count: u32| Arc::new(Semaphore::new(count as usize));
-        let (slots, queue) = (places(limits.concurrent_calls.get()), places(limits.queued_calls.get()));
-        Ok(Compiled { pre, limits, slots, queue })
+        let shares = Shares::new(limits.concurrent_calls.get(), limits.queued_calls.get());
+        Ok(Compiled { pre, limits, shares })
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     thread,
     time::Duration,
@@ -10,11 +10,11 @@ use std::{
 
 use tokio::sync::Semaphore;
 use wasmtime::{
-    Cache, CacheConfig, Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
     component::{HasSelf, Linker},
 };
 
-use super::{bindings::ProviderWorld, compiler::Compiler, guest::Guest, wasi};
+use super::{bindings::ProviderWorld, compiler::Compiler, guest::Guest, precompiled::Shelf, shares::Shares, wasi};
 use crate::config::StackKib;
 
 /// How often running guests look whether they have to make room or end, and so how late a deadline can be noticed.
@@ -23,8 +23,13 @@ pub(super) const TICK: Duration = Duration::from_millis(10);
 const INSTANCES: u32 = 256;
 /// Core instances of one component, at most: wit-component makes up to three of Rust, Python comes with about 40.
 const CORE_INSTANCES: u32 = 64;
-/// Calls that run at once over all providers, below the pool's size so that the pool itself is never exhausted.
-pub(super) const CALLS: usize = 192;
+/// Callers' runs at once over all providers. With the hub's own below the pool's size, so that the pool itself is never
+/// exhausted.
+const CALLS: u32 = 192;
+/// Callers' runs that may wait for that. Each of them has a place among its provider's calls already.
+const CALLS_WAITING: u32 = 1024;
+/// The hub's own runs at once, over all providers: health checks and descriptions. They never wait for callers' calls.
+const OWN_RUNS: usize = 32;
 /// The same of a table's slot.
 const TABLE_KEEP_RESIDENT: usize = 64 * 1024;
 /// The largest linear memory that any provider can be granted, in bytes.
@@ -49,17 +54,18 @@ pub enum SandboxError {
 /// Compiles and runs components.
 pub struct Sandbox {
     pub(super) compiler: Compiler,
-    pub(super) cache: PathBuf,
+    pub(super) shelf: Shelf,
     /// One for each size of stack that a provider has asked for, so four at most.
     engines: Mutex<BTreeMap<StackKib, Arc<ProviderEngine>>>,
-    pub(super) calls: Arc<Semaphore>,
+    /// Callers' runs of all providers.
+    pub(super) calls: Shares,
+    /// The hub's own.
+    pub(super) own_runs: Arc<Semaphore>,
 }
 
 /// A wasmtime engine, whose stacks are of one size, with the imports that it links.
 pub(super) struct ProviderEngine {
     pub(super) engine: Engine,
-    /// Where its code comes from.
-    pub(super) cache: Cache,
     pub(super) linker: Linker<Guest>,
 }
 
@@ -70,14 +76,13 @@ impl std::fmt::Debug for Sandbox {
 }
 
 impl Sandbox {
-    /// Starts the engine that most providers use. Compiled code is kept in the folder `cache`, keyed by the component's
-    /// content and the engine's settings.
+    /// Starts the engine that most providers use. Compiled code is kept in the folder `kept`, by the component's content.
     ///
     /// # Errors
     /// When the machine cannot run it.
-    pub fn new(cache: &Path, compiler: Compiler) -> Result<Self, SandboxError> {
-        let (cache, calls) = (cache.to_owned(), Arc::new(Semaphore::new(CALLS)));
-        let sandbox = Self { compiler, cache, engines: Mutex::default(), calls };
+    pub fn new(kept: &Path, compiler: Compiler) -> Result<Self, SandboxError> {
+        let (calls, own_runs) = (Shares::new(CALLS, CALLS_WAITING), Arc::new(Semaphore::new(OWN_RUNS)));
+        let sandbox = Self { compiler, shelf: Shelf::new(kept), engines: Mutex::default(), calls, own_runs };
         sandbox.engine(StackKib::default())?;
         Ok(sandbox)
     }
@@ -92,48 +97,48 @@ impl Sandbox {
         if let Some(engine) = engines.get(&stack) {
             return Ok(Arc::clone(engine));
         }
-        let engine = Arc::new(ProviderEngine::start(&self.cache, stack)?);
+        let engine = Arc::new(ProviderEngine::start(stack, &self.compiler)?);
         engines.insert(stack, Arc::clone(&engine));
         Ok(engine)
     }
 }
 
 impl ProviderEngine {
-    /// One that runs components with stacks of this size.
-    fn start(cache: &Path, stack: StackKib) -> Result<Self, SandboxError> {
-        let started = Self::new(cache, |config| running(config, stack))?;
+    /// One that runs components with stacks of this size. It has no compiler where components are compiled apart: then
+    /// nothing that goes wrong elsewhere can make the hub compile.
+    fn start(stack: StackKib, compiler: &Compiler) -> Result<Self, SandboxError> {
+        let mut config = compiling();
+        if matches!(compiler, Compiler::Apart { .. }) {
+            config.enable_compiler(false);
+        }
+        running(&mut config, stack);
+        let started = Self::new(&config)?;
         start_clock(&started.engine)?;
         Ok(started)
     }
 
     /// One that compiles components and runs none.
-    pub(super) fn idle(cache: &Path) -> Result<Self, SandboxError> {
-        Self::new(cache, |_| ())
+    pub(super) fn idle() -> Result<Self, SandboxError> {
+        Self::new(&compiling())
     }
 
-    fn new(cache: &Path, set_up: impl FnOnce(&mut Config)) -> Result<Self, SandboxError> {
-        let mut settings = CacheConfig::new();
-        settings.with_directory(cache);
-        let cache = Cache::new(settings).map_err(refused)?;
-        let mut config = compiling(cache.clone());
-        set_up(&mut config);
-        let engine = Engine::new(&config).map_err(refused)?;
+    fn new(config: &Config) -> Result<Self, SandboxError> {
+        let engine = Engine::new(config).map_err(refused)?;
         let mut linker = Linker::new(&engine);
         ProviderWorld::add_to_linker::<_, HasSelf<_>>(&mut linker, |guest| guest).map_err(refused)?;
         wasi::add_to_linker(&mut linker).map_err(refused)?;
-        Ok(Self { engine, cache, linker })
+        Ok(Self { engine, linker })
     }
 }
 
-/// All that compiled code depends on: an engine finds in the cache what another one with the same has put there.
-fn compiling(cache: Cache) -> Config {
+/// All that compiled code depends on: an engine loads what another one with the same has compiled.
+fn compiling() -> Config {
     let mut config = Config::new();
     config
         .epoch_interruption(true)
         .wasm_component_model(true)
         // Nothing in the contract is asynchronous on the guest's side; allowing it makes every fresh instance slower.
-        .concurrency_support(false)
-        .cache(Some(cache));
+        .concurrency_support(false);
     config
 }
 

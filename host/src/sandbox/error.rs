@@ -20,7 +20,10 @@ pub enum RunError {
     #[error("the provider crashed: {0}")]
     Trap(String),
     /// Too many calls to the provider are running.
-    #[error("the provider is busy with {0} calls: try again in a moment")]
+    #[error(
+        "the provider is busy: it takes {0} calls at once, and of each caller no more than a part of them; try again in a \
+         moment"
+    )]
     Busy(u32),
 }
 

@@ -79,11 +79,16 @@ impl From<OutboundResponse> for outbound_http::Response {
 
 fn told(error: OutboundError) -> outbound_http::Error {
     match error {
-        OutboundError::InvalidRequest(text) => outbound_http::Error::InvalidRequest(text),
+        // The contract has no word of its own for it.
+        OutboundError::InvalidRequest(text) | OutboundError::DeniedMethod(text) => {
+            outbound_http::Error::InvalidRequest(text)
+        }
         OutboundError::DeniedHost(text) => outbound_http::Error::DeniedHost(text),
         OutboundError::DeniedAddress(text) => outbound_http::Error::DeniedAddress(text),
         OutboundError::Dns(text) => outbound_http::Error::Dns(text),
-        OutboundError::Connection(text) => outbound_http::Error::Connection(text),
+        // The contract has no word of its own for an answer that is of no use.
+        OutboundError::Connection(text) | OutboundError::Unsearchable(text) => outbound_http::Error::Connection(text),
+        OutboundError::Crowded { .. } => outbound_http::Error::Connection(error.to_string()),
         OutboundError::Tls(text) => outbound_http::Error::Tls(text),
         OutboundError::Timeout => outbound_http::Error::Timeout,
         OutboundError::TooLarge { limit } => outbound_http::Error::TooLarge(limit),

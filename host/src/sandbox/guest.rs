@@ -7,8 +7,13 @@ use std::{
 
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
-use super::{budget::Budget, memory::MemoryLimits, pace::Pace, wasi::Wasi, way_out::WayOut};
-use crate::{call::ProviderName, config::SandboxLimits, outbound::Gate, vault::CallSecrets};
+use super::{budget::Budget, memory::MemoryLimits, pace::Pace, shares::Place, wasi::Wasi, way_out::WayOut};
+use crate::{
+    call::ProviderName,
+    config::SandboxLimits,
+    outbound::{Acting, Gate},
+    vault::CallSecrets,
+};
 
 /// The most requests of one `send-all` that are under way at once.
 pub(super) const FAN_OUT: usize = 8;
@@ -72,12 +77,23 @@ pub struct GateSet {
     pub provider: ProviderName,
     /// The provider's way out.
     pub outbound: Arc<Gate>,
+    /// What the call may do out there.
+    pub acting: Acting,
     /// The call's secrets.
     pub secrets: Arc<CallSecrets>,
     /// What the call leaves behind.
     pub traces: Traces,
     /// For log lines.
     pub correlation_id: String,
+}
+
+/// What a run holds of what all runs share, free again when dropped.
+#[derive(Debug)]
+pub(super) enum Places {
+    /// A caller's: among the provider's calls, and among all.
+    OfACaller { _own: Place, _all: Place },
+    /// One of those that are kept for the hub itself.
+    OfTheHub { _place: OwnedSemaphorePermit },
 }
 
 /// The store's data.
@@ -89,17 +105,12 @@ pub(super) struct Guest {
     pub(super) pace: Arc<Pace>,
     /// What WASI needs, made when a guest first asks for it: most never do.
     pub(super) wasi: Option<Box<Wasi>>,
-    /// Its places among the calls, free again when nothing of it is left.
-    _places: [OwnedSemaphorePermit; 2],
+    /// Free again when nothing of the guest is left.
+    _places: Places,
 }
 
 impl Guest {
-    pub(super) fn new(
-        gates: Option<GateSet>,
-        limits: SandboxLimits,
-        deadline: Instant,
-        places: [OwnedSemaphorePermit; 2],
-    ) -> Self {
+    pub(super) fn new(gates: Option<GateSet>, limits: SandboxLimits, deadline: Instant, places: Places) -> Self {
         let budget = Arc::new(Budget::new(limits));
         let way_out = gates.map(|gates| WayOut { gates: Arc::new(gates), budget: Arc::clone(&budget), deadline });
         let memory = MemoryLimits::new(limits, Arc::clone(&budget));

@@ -12,20 +12,23 @@ mod guest;
 mod log;
 mod memory;
 mod pace;
+mod precompiled;
 mod run;
+mod shares;
 mod wasi;
 mod way_out;
 mod weight;
 
 pub use bindings::{
-    Annotations, CallContext, CallFault, Content, Description, ErrorCode, HealthStatus, PromptMessage, PromptRole,
-    ProviderHealth, ResourceBody, ResourceContent, ToolDescription, ToolOutput, WasmToolClass,
+    Annotations, CallContext, CallFault, Content, Description, ErrorCode, HealthStatus, PromptDescription,
+    PromptMessage, PromptRole, ProviderHealth, ResourceBody, ResourceContent, ResourceDescription, ToolDescription,
+    ToolOutput, WasmToolClass,
 };
 pub use budget::Breach;
-pub use compiler::{COMMAND, CompileError, Compiler, compile_from_stdin};
+pub use compiler::{COMMAND, CompileError, Compiler, CompilerFault, compile_from_stdin};
 pub use component::Compiled;
 pub use contract::ContractError;
 pub use engine::{Sandbox, SandboxError};
 pub use error::{DescribeError, RunError};
 pub use guest::{Emitted, GateSet, Traces};
-pub use run::Run;
+pub use run::{Run, Taker};

@@ -3,11 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::Instant,
-};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 use wasmtime::{Store, Trap};
 use wasmtime_wasi::{I32Exit, ResourceTableError};
 
@@ -21,7 +19,7 @@ use super::{
     contract::ContractError,
     engine::Sandbox,
     error::{DescribeError, RunError},
-    guest::{GateSet, Guest},
+    guest::{GateSet, Guest, Places},
     pace::drive,
     wasi::HANDLES,
     weight::Weigh,
@@ -35,11 +33,22 @@ const DESCRIBE_TIME: Duration = Duration::from_secs(2);
 /// How much of a call's time, a tenth at most, is kept for the provider after its last request has ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
+/// Who a run takes its place from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taker {
+    /// A caller: one of its share of the provider's calls.
+    Caller(Uuid),
+    /// The hub, which has places of its own: what it asks a provider never depends on how busy callers keep it.
+    Hub,
+}
+
 /// What bounds a run besides the component's own limits.
 #[derive(Debug)]
 pub struct Run {
     /// The gates, open for this call.
     pub gates: GateSet,
+    /// Whose place it takes.
+    pub taker: Taker,
     /// How long it may take.
     pub timeout: Duration,
     /// Cancelled when the caller goes away.
@@ -70,7 +79,7 @@ impl Sandbox {
     pub async fn describe(&self, compiled: &Compiled) -> Result<Description, DescribeError> {
         let deadline = Instant::now() + DESCRIBE_TIME;
         let never = CancellationToken::new();
-        let described = self.enter(compiled, None, deadline, DESCRIBE_TIME, &never, |fresh| {
+        let described = self.enter(compiled, (None, Taker::Hub), deadline, DESCRIBE_TIME, &never, |fresh| {
             Box::pin(async move {
                 let Fresh { pre, mut store } = fresh;
                 let instance = pre.instance_pre().instantiate_async(&mut store).await?;
@@ -173,7 +182,8 @@ impl Sandbox {
         call: impl FnOnce(Fresh) -> Calling<T>,
     ) -> Result<T, RunError> {
         let deadline = Instant::now() + run.timeout;
-        let answer = self.enter(compiled, Some(run.gates), deadline, run.timeout, &run.cancelled, call).await?;
+        let opened = (Some(run.gates), run.taker);
+        let answer = self.enter(compiled, opened, deadline, run.timeout, &run.cancelled, call).await?;
         within(compiled.limits, answer)
     }
 
@@ -181,13 +191,13 @@ impl Sandbox {
     async fn enter<T: Send + 'static>(
         &self,
         compiled: &Compiled,
-        gates: Option<GateSet>,
+        (gates, taker): (Option<GateSet>, Taker),
         deadline: Instant,
         timeout: Duration,
         cancelled: &CancellationToken,
         call: impl FnOnce(Fresh) -> Calling<T>,
     ) -> Result<T, RunError> {
-        let places = self.places(compiled, timeout, cancelled).await?;
+        let places = self.places(compiled, taker, timeout, cancelled).await?;
         // Requests end a little before the call does, so that a provider can still tell what it has: the scan it started,
         // the pages it got.
         let gates_close = deadline - (timeout / 10).min(LAST_WORDS);
@@ -209,23 +219,31 @@ impl Sandbox {
         ended?.map_err(|error| end_of(&error, compiled.limits))
     }
 
-    /// A place among the provider's calls and the hub's, for which a bounded number of calls wait a bounded time.
+    /// Places for a run, for which a bounded number of calls wait a bounded time.
     async fn places(
         &self,
         compiled: &Compiled,
+        taker: Taker,
         timeout: Duration,
         cancelled: &CancellationToken,
-    ) -> Result<[OwnedSemaphorePermit; 2], RunError> {
-        let busy = || RunError::Busy(compiled.limits.concurrent_calls.get());
-        let at_once = |places: &Arc<Semaphore>| Arc::clone(places).try_acquire_owned();
-        if let (Ok(own), Ok(all)) = (at_once(&compiled.slots), at_once(&self.calls)) {
-            return Ok([own, all]);
-        }
-        let _waiting = compiled.queue.try_acquire().map_err(|_| busy())?;
-        let wait = async |places: &Arc<Semaphore>| Arc::clone(places).acquire_owned().await.map_err(|_| busy());
-        let places = async { Ok([wait(&compiled.slots).await?, wait(&self.calls).await?]) };
+    ) -> Result<Places, RunError> {
+        let patience = QUEUE_WAIT.min(timeout);
+        let until = Instant::now() + patience;
+        let taking = async {
+            match taker {
+                Taker::Caller(caller) => {
+                    let own = compiled.shares.take(caller, patience).await?;
+                    let all = self.calls.take(caller, until.saturating_duration_since(Instant::now())).await?;
+                    Some(Places::OfACaller { _own: own, _all: all })
+                }
+                Taker::Hub => {
+                    let place = timeout_at(until, Arc::clone(&self.own_runs).acquire_owned()).await.ok()?.ok()?;
+                    Some(Places::OfTheHub { _place: place })
+                }
+            }
+        };
         tokio::select! {
-            places = tokio::time::timeout(QUEUE_WAIT.min(timeout), places) => places.unwrap_or_else(|_| Err(busy())),
+            places = taking => places.ok_or(RunError::Busy(compiled.limits.concurrent_calls.get())),
             () = cancelled.cancelled() => Err(RunError::Cancelled),
         }
     }

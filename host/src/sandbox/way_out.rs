@@ -10,6 +10,9 @@ use super::{
 };
 use crate::outbound::{OutboundError, OutboundRequest, OutboundResponse};
 
+/// The largest answer that is searched for secrets where it arrives, in bytes.
+const SEARCHED_AT_ONCE: u64 = 64 * 1024;
+
 /// A call's gates, what is left of its budget, and when requests end.
 #[derive(Debug, Clone)]
 pub(super) struct WayOut {
@@ -43,7 +46,7 @@ impl WayOut {
     /// One request, whose count and body each door has already taken from the budget: decide, wait if asked to, put secrets
     /// in, send, take secrets out.
     pub(super) async fn send(&self, request: OutboundRequest, delay: Duration) -> Result<OutboundResponse, Stopped> {
-        let mut permitted = self.gates.outbound.permit(request)?;
+        let mut permitted = self.gates.outbound.permit(request, self.gates.acting)?;
         let body_bytes = permitted.body().map_or(0, <[u8]>::len) as u64;
         self.budget.request_bytes(permitted.request_bytes() - body_bytes)?;
         permitted.meter(self.budget.response_bytes());
@@ -53,18 +56,30 @@ impl WayOut {
             }
             tokio::time::sleep(delay).await;
         }
+        self.gates.secrets.expect_from(permitted.target()).await?;
         self.gates.secrets.fill(&mut permitted)?;
         let mut called = permitted.target().authority();
         // A provider that may read a value may also ask for a host of that name.
         self.gates.secrets.scrub(&mut called);
         self.gates.traces.called(called);
         match self.gates.outbound.send(permitted, self.deadline).await {
-            Ok(mut response) => {
-                self.gates.secrets.scrub_response(&mut response);
-                Ok(response)
-            }
+            Ok(response) => Ok(self.scrubbed(response).await),
             Err(OutboundError::BudgetExhausted) => Err(self.budget.response_bytes_reached().into()),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// The answer without secrets. A large one is searched off the async workers: a hostile one may take a second.
+    async fn scrubbed(&self, mut response: OutboundResponse) -> OutboundResponse {
+        if response.bytes() <= SEARCHED_AT_ONCE {
+            self.gates.secrets.scrub_response(&mut response);
+            return response;
+        }
+        let gates = Arc::clone(&self.gates);
+        let searched = tokio::task::spawn_blocking(move || {
+            gates.secrets.scrub_response(&mut response);
+            response
+        });
+        searched.await.unwrap_or_else(|broken| std::panic::resume_unwind(broken.into_panic()))
     }
 }

@@ -1,4 +1,8 @@
 //! Where things are kept: the data folder, its private files, and the database connection with its migrations.
 
+pub mod files;
+pub mod lock;
 pub mod private_file;
+pub mod schema;
+pub mod small_file;
 pub mod sqlite;

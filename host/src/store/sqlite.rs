@@ -1,21 +1,26 @@
 //! SQLite: one file in the data folder, attached as schema `ops`, so that its tables have the names they have in
 //! PostgreSQL.
 
-use std::{path::Path, time::Duration};
+use std::{
+    io,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-/// The newest schema version that this program knows.
-const VERSION: u32 = 2;
-
-/// The migrations, in order. `PRAGMA ops.user_version` counts those applied.
-const MIGRATIONS: [&str; VERSION as usize] = [
-    include_str!("../../../migrations/sqlite/0001_run_events.sql"),
-    include_str!("../../../migrations/sqlite/0002_denials_of_one_second.sql"),
-];
+use super::{
+    files::{self, DatabaseFiles, Prepared},
+    schema::{self, MIGRATIONS, SchemaWatch, VERSION},
+};
 
 /// How long a statement waits for another process's write to end.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long opening waits for another process that opens, recovers or migrates the same database.
+const OPENING: Duration = Duration::from_secs(10);
+/// The same where a hub that runs opens its database again.
+const OPENING_AGAIN: Duration = Duration::from_millis(500);
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +32,25 @@ pub enum StoreError {
         path: String,
         /// What SQLite said.
         source: rusqlite::Error,
+    },
+    /// The file cannot be made, made private, or found.
+    #[error("the database {path} cannot be used: {source}")]
+    File {
+        /// The database file.
+        path: String,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// Somebody has changed the schema.
+    #[error(
+        "the database {path} is not as the hub made it: {}. Such a thing may swallow or change rows: find out who did that, \
+         and put it right or use another database", .found.join("; ")
+    )]
+    Schema {
+        /// The database file.
+        path: String,
+        /// In what it is not.
+        found: Vec<String>,
     },
     /// Written by a newer hub.
     #[error(
@@ -42,24 +66,79 @@ pub enum StoreError {
     },
 }
 
-/// Opens the database for writing and brings its schema up to date. Durable: WAL with `synchronous = FULL`, a commit
-/// returns when it is on disk.
+/// An open database, with what tells whether it is still the one.
+#[derive(Debug)]
+pub struct Database {
+    /// The connection.
+    pub connection: Connection,
+    /// The files that it has open.
+    pub files: DatabaseFiles,
+    /// Its schema, as expected.
+    pub schema: SchemaWatch,
+}
+
+/// Opens the database for writing, makes its files private and brings its schema up to date. Durable: WAL with
+/// `synchronous = FULL`, a commit returns when it is on disk.
 ///
 /// # Errors
-/// When the file cannot be opened, is damaged, or is of a newer version.
-pub fn open(path: &Path) -> Result<Connection, StoreError> {
-    let shown = path.display().to_string();
-    let found = attach(path, "rwc").and_then(|mut connection| {
-        connection.pragma_update(Some("ops"), "journal_mode", "wal")?;
-        connection.pragma_update(Some("ops"), "synchronous", "full")?;
-        let found = migrate(&mut connection)?;
-        Ok((connection, found))
-    });
-    match found {
-        Ok((_, found)) if found > VERSION => Err(StoreError::Newer { path: shown, found, known: VERSION }),
-        Ok((connection, _)) => Ok(connection),
-        Err(source) => Err(StoreError::Sqlite { path: shown, source }),
+/// When the file cannot be opened or made private, is damaged, is of a newer version, or has another schema than the hub's.
+pub fn open(path: &Path) -> Result<Database, StoreError> {
+    open_prepared(path, Older::Migrated, || files::prepare(path))
+}
+
+/// Opens the database again to which these files belong, and no other in its place.
+///
+/// # Errors
+/// As [`open`], and when it is not there.
+pub fn open_again(files: &DatabaseFiles) -> Result<Database, StoreError> {
+    open_prepared(files.path(), Older::Refused, || files.prepare_again())
+}
+
+/// What becomes of a database that is empty, or as an older hub left it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Older {
+    Migrated,
+    Refused,
+}
+
+fn open_prepared(
+    path: &Path,
+    older: Older,
+    prepare: impl Fn() -> io::Result<Prepared>,
+) -> Result<Database, StoreError> {
+    let shown = || path.display().to_string();
+    let no_file = |source| StoreError::File { path: shown(), source };
+    let refused = |source| StoreError::Sqlite { path: shown(), source };
+    let patience = if older == Older::Migrated { OPENING } else { OPENING_AGAIN };
+    let started = Instant::now();
+    loop {
+        let prepared = prepare().map_err(no_file)?;
+        match prepare_schema(&prepared, older) {
+            Ok((connection, Migrated::Ready)) => {
+                let files = DatabaseFiles::of(prepared).map_err(no_file)?;
+                return Ok(Database { connection, files, schema: SchemaWatch::new().map_err(refused)? });
+            }
+            Ok((_, Migrated::Newer(found))) => return Err(StoreError::Newer { path: shown(), found, known: VERSION }),
+            Ok((_, Migrated::Differs(found))) => return Err(StoreError::Schema { path: shown(), found }),
+            // Changing to WAL and recovering one are things for which SQLite does not always wait by itself.
+            Err(source) if is_busy(&source) && started.elapsed() < patience => thread::sleep(Duration::from_millis(50)),
+            Err(source) => return Err(refused(source)),
+        }
     }
+}
+
+/// Whether another process was in the way.
+#[must_use]
+pub fn is_busy(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+fn prepare_schema(prepared: &Prepared, older: Older) -> rusqlite::Result<(Connection, Migrated)> {
+    let mut connection = attach(&prepared.main, "rw")?;
+    connection.pragma_update(Some("ops"), "journal_mode", "wal")?;
+    connection.pragma_update(Some("ops"), "synchronous", "full")?;
+    let migrated = migrate(&mut connection, older)?;
+    Ok((connection, migrated))
 }
 
 /// Opens an existing database for reading.
@@ -82,10 +161,27 @@ fn attach(path: &Path, mode: &str) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Applies what is missing and returns the version that was found.
-fn migrate(connection: &mut Connection) -> rusqlite::Result<u32> {
+/// What came of bringing the schema up to date.
+enum Migrated {
+    Ready,
+    /// It is of this version, which is newer than the program.
+    Newer(u32),
+    /// It is not the hub's, in this.
+    Differs(Vec<String>),
+}
+
+/// Applies what is missing, to a database that is as the earlier migrations left it.
+fn migrate(connection: &mut Connection, older: Older) -> rusqlite::Result<Migrated> {
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    let found: u32 = transaction.pragma_query_value(Some("ops"), "user_version", |row| row.get(0))?;
+    let found = version(&transaction)?;
+    if found > VERSION {
+        return Ok(Migrated::Newer(found));
+    }
+    let expected = if older == Older::Migrated { found } else { VERSION };
+    let differences = schema::differences(&transaction, expected)?;
+    if !differences.is_empty() {
+        return Ok(Migrated::Differs(differences));
+    }
     for migration in MIGRATIONS.iter().skip(found as usize) {
         transaction.execute_batch(migration)?;
     }
@@ -93,5 +189,13 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<u32> {
         transaction.pragma_update(Some("ops"), "user_version", VERSION)?;
     }
     transaction.commit()?;
-    Ok(found)
+    Ok(Migrated::Ready)
+}
+
+/// How many migrations a database has seen.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn version(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.pragma_query_value(Some("ops"), "user_version", |row| row.get(0))
 }

@@ -1,11 +1,17 @@
 //! The log: to stderr, so that stdout belongs to answers and to MCP over stdio.
 
-use std::io::{IsTerminal, stderr};
+mod line;
+
+use std::{
+    io::{IsTerminal, stderr},
+    panic,
+};
 
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
-/// What is logged unless `BULKHEAD_LOG` says otherwise. rmcp tells two or three lines per request.
-const DEFAULT_FILTER: &str = "info,rmcp=warn";
+/// What is logged unless `BULKHEAD_LOG` says otherwise. rmcp warns of every request that is refused, which the hub's own
+/// line tells already.
+const DEFAULT_FILTER: &str = "info,rmcp=error";
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -20,10 +26,13 @@ pub enum LogFormat {
 pub fn start(filter: Option<&str>, format: LogFormat) {
     let filter =
         EnvFilter::try_new(filter.unwrap_or(DEFAULT_FILTER)).unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    let registry = tracing_subscriber::registry().with(filter);
+    let colours = format == LogFormat::Text && stderr().is_terminal();
+    let lines = fmt::layer().event_format(line::Lines(format)).with_ansi(colours).with_writer(stderr);
     // An error means that a subscriber is set already, which is what was wanted.
-    let _ = match format {
-        LogFormat::Text => registry.with(fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal())).try_init(),
-        LogFormat::Json => registry.with(fmt::layer().json().flatten_event(true).with_writer(stderr)).try_init(),
-    };
+    let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
+    // A panic's text may hold what a caller sent: it goes the way of every line.
+    panic::set_hook(Box::new(|panicked| {
+        let at = panicked.location().map(ToString::to_string);
+        tracing::error!(at, "{}", panicked.payload_as_str().unwrap_or("a panic that says nothing"));
+    }));
 }

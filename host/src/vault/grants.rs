@@ -54,6 +54,11 @@ impl Grants {
     pub(super) fn permit(&self, name: &SecretName, target: &Target) -> bool {
         self.by_name.get(name).is_some_and(|grant| grant.hosts.permits(target))
     }
+
+    /// The secrets whose values may be sent to `target`.
+    pub(super) fn of_target<'a>(&'a self, target: &'a Target) -> impl Iterator<Item = &'a SecretName> {
+        self.by_name.iter().filter(|(_, grant)| grant.hosts.permits(target)).map(|(name, _)| name)
+    }
 }
 
 impl Grant {

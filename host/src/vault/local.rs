@@ -5,6 +5,7 @@ use std::{
     fmt, io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use aws_lc_rs::{
@@ -16,10 +17,17 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{SecretValue, VaultError};
-use crate::{config::SecretName, store::private_file};
+use crate::{
+    config::SecretName,
+    store::{lock::FileLock, private_file},
+};
 
 const KEY_FILE: &str = "vault.key";
 const VAULT_FILE: &str = "vault.json";
+/// Held by whoever changes the vault, from reading it to having replaced it.
+const LOCK_FILE: &str = "vault.lock";
+/// How long a change waits for others that change the vault too.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The file's content: every value sealed apart, bound to its name.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -125,6 +133,13 @@ impl LocalVault {
     }
 
     fn change(&self, change: impl FnOnce(&mut BTreeMap<SecretName, String>)) -> Result<(), VaultError> {
+        let _alone = FileLock::acquire(&self.file.with_file_name(LOCK_FILE), PATIENCE).map_err(|error| {
+            if error.kind() == io::ErrorKind::TimedOut {
+                let told = format!("another `bulkhead secrets` has held {LOCK_FILE} for {PATIENCE:?}: end it");
+                return VaultError::Unavailable(told);
+            }
+            unusable(error)
+        })?;
         let mut sealed = self.read()?;
         change(&mut sealed.secrets);
         let bytes = serde_json::to_vec_pretty(&sealed).map_err(|error| VaultError::Unavailable(error.to_string()))?;
@@ -168,6 +183,25 @@ mod tests {
         assert!(!file.contains("correct"), "sealed at rest");
         assert!(vault.remove(&one).expect("removed"));
         assert!(vault.names().expect("names").is_empty());
+        std::fs::remove_dir_all(&data).expect("cleaned");
+    }
+
+    #[test]
+    fn many_changes_at_once_are_all_kept_and_a_reader_never_sees_half() {
+        let data = std::env::temp_dir().join(uuid::Uuid::new_v4().to_string());
+        private_file::create_folder(&data).expect("a folder");
+        std::thread::scope(|threads| {
+            for number in 0..16 {
+                let data = &data;
+                threads.spawn(move || {
+                    let vault = LocalVault::open(data).expect("opened");
+                    let name: SecretName = format!("secret_{number}").parse().expect("a name");
+                    vault.set(name, &value("correct horse")).expect("set");
+                    vault.read().expect("never half");
+                });
+            }
+        });
+        assert_eq!(LocalVault::open(&data).expect("opened").names().expect("names").len(), 16);
         std::fs::remove_dir_all(&data).expect("cleaned");
     }
 

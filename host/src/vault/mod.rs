@@ -3,11 +3,12 @@
 //! Providers get references; [`CallSecrets`] puts values into outgoing headers at the last moment and takes them out of
 //! whatever comes back.
 //!
-//! Values are sealed until a call asks for them; then every copy that this room makes is wiped when the call ends. Two are
-//! out of its reach: the header values that the HTTP client holds and writes, and what a provider that may read a value has
+//! Values are sealed until a call asks for them; then one copy stays, to be looked for, until the process ends, and every
+//! other one that this room makes is wiped when the call ends. Two are out of its reach: the header values that the HTTP client holds and writes, and what a provider that may read a value has
 //! in its own memory.
 
 mod grants;
+mod handed_out;
 mod local;
 mod placeholder;
 #[cfg(any(test, fuzzing))]
@@ -29,7 +30,8 @@ pub use grants::Grants;
 pub use local::{LocalVault, SealedSecrets};
 pub use references::{CallSecrets, SecretError};
 
-use crate::config::SecretName;
+use self::handed_out::HandedOut;
+use crate::{config::SecretName, invocation::told};
 
 /// How long what was read from the vault is used, so that a rotated secret is in use well within 60 s (G4).
 const FRESH_FOR: Duration = Duration::from_secs(5);
@@ -73,7 +75,7 @@ impl fmt::Debug for SecretValue {
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum VaultError {
     /// There is no value under that name.
-    #[error("the vault holds no `{0}`: run `bulkhead secrets set {0}`")]
+    #[error("the vault holds no `{name}`: run `{command}`", name = .0, command = told(&format!("secrets set {}", .0)))]
     NotSet(SecretName),
     /// The value cannot be a secret.
     #[error("the value is not accepted: {0}")]
@@ -88,6 +90,7 @@ pub enum VaultError {
 pub struct Vault {
     local: LocalVault,
     seen: Mutex<Option<(Instant, Arc<SealedSecrets>)>>,
+    handed_out: handed_out::Memory,
 }
 
 impl Vault {
@@ -96,16 +99,21 @@ impl Vault {
     /// # Errors
     /// When its key cannot be read or made.
     pub fn open(data: &Path) -> Result<Self, VaultError> {
-        Ok(Self { local: LocalVault::open(data)?, seen: Mutex::new(None) })
+        Ok(Self { local: LocalVault::open(data)?, seen: Mutex::new(None), handed_out: handed_out::Memory::default() })
     }
 
-    /// The value of a secret.
+    /// The value of a secret, which is remembered from now on.
     ///
     /// # Errors
     /// When it is not set or the vault cannot be read.
-    pub async fn get(&self, name: &SecretName) -> Result<SecretValue, VaultError> {
+    async fn get(&self, name: &SecretName) -> Result<Arc<HandedOut>, VaultError> {
         let sealed = self.sealed().await?;
-        self.local.unseal(&sealed, name)
+        Ok(self.handed_out.note(name, self.local.unseal(&sealed, name)?))
+    }
+
+    /// The values that this process has handed out under that name, whatever the vault holds now.
+    fn handed_out(&self, name: &SecretName) -> Vec<Arc<HandedOut>> {
+        self.handed_out.of(name)
     }
 
     async fn sealed(&self) -> Result<Arc<SealedSecrets>, VaultError> {

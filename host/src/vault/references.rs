@@ -5,6 +5,7 @@
 //! it is a meaningless text: it gives away nothing, and no other call can use it.
 
 use std::{
+    cmp::Reverse,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -13,11 +14,13 @@ use http::HeaderValue;
 
 use super::{
     Grants, SecretValue, Vault, VaultError,
+    handed_out::HandedOut,
     placeholder::{PREFIX, Placeholder, filled, refused},
     scrub::Scrubber,
 };
 use crate::{
     config::SecretName,
+    invocation::told,
     outbound::{OutboundError, OutboundResponse, Permitted, Target},
 };
 
@@ -46,8 +49,7 @@ pub struct CallSecrets {
 pub(super) struct Used {
     name: SecretName,
     placeholder: Placeholder,
-    value: SecretValue,
-    scrubber: Scrubber,
+    value: Arc<HandedOut>,
 }
 
 impl fmt::Debug for CallSecrets {
@@ -83,7 +85,7 @@ impl CallSecrets {
                 "`{name}` may only be used by reference: set `secrets.{name}.reveal: true` in the provider's config to let it read the value"
             )));
         }
-        Ok(self.use_secret(name).await?.value.expose().to_owned())
+        Ok(self.use_secret(name).await?.value.value().expose().to_owned())
     }
 
     async fn use_secret(&self, name: &SecretName) -> Result<Arc<Used>, SecretError> {
@@ -91,25 +93,50 @@ impl CallSecrets {
             return Ok(used);
         }
         let value = self.vault.get(name).await.map_err(|error| match error {
-            VaultError::NotSet(name) => SecretError::NotSet(format!("bulkhead secrets set {name}")),
+            VaultError::NotSet(name) => SecretError::NotSet(told(&format!("secrets set {name}"))),
             _ => SecretError::Unavailable(error.to_string()),
         })?;
         Ok(self.take(Used::new(name.clone(), value)?))
     }
 
     pub(super) fn take(&self, used: Used) -> Arc<Used> {
+        let mut all = self.used();
+        // Requests at the same time may all have asked for it.
+        if let Some(before) = all.iter().find(|before| before.name == used.name) {
+            return Arc::clone(before);
+        }
         let used = Arc::new(used);
-        self.used().push(Arc::clone(&used));
+        all.push(Arc::clone(&used));
         used
     }
 
-    /// Puts values in place of references in a permitted request's headers.
+    /// Gets ready for what `target` may answer: whoever has got a value, from anybody, may say it. A secret
+    /// that is granted for it is looked for from now on, whether or not this call asks for a reference.
+    ///
+    /// # Errors
+    /// When the vault cannot be read, so that nobody could tell what to look for.
+    pub async fn expect_from(&self, target: &Target) -> Result<(), OutboundError> {
+        for name in self.grants.of_target(target) {
+            match self.use_secret(name).await {
+                // What is not set any more is looked for as it was.
+                Ok(_) | Err(SecretError::NotSet(_)) => {}
+                Err(error) => {
+                    let text = format!("nobody could tell whether the answer holds the secret `{name}`: {error}");
+                    return Err(refused(&text));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts values in place of references in a permitted request's headers. Whatever goes where a secret may go asks for a whole
+    /// answer that can be searched, whether or not this call has the secret: others may have sent it there, under any name.
     ///
     /// The values are then in memory of the HTTP client's, which does not wipe it.
     ///
     /// # Errors
     /// When a reference stands where none may: in the URL, the body, towards a host that the secret is not for, or when
-    /// it is not one of this call's.
+    /// it is not one of this call's; and when the request asks one who may know a value for a piece of an answer.
     pub fn fill(&self, request: &mut Permitted) -> Result<(), OutboundError> {
         // Told so that a provider's author sees the mistake. One that is encoded or cut would get through, as the text
         // that it is.
@@ -129,6 +156,9 @@ impl CallSecrets {
                 *value = secret;
             }
         }
+        if self.grants.of_target(&target).next().is_some() {
+            request.to_be_searched()?;
+        }
         Ok(())
     }
 
@@ -138,35 +168,37 @@ impl CallSecrets {
             .find(|used| used.placeholder.as_str().as_bytes() == placeholder)
             .ok_or_else(|| refused("a secret reference is valid only during the call that asked for it"))?;
         if self.grants.permit(&used.name, target) {
-            Ok(used.value.clone())
+            Ok(used.value.value().clone())
         } else {
             Err(refused(&format!("the secret `{}` is not for this host: see `secrets.{0}.hosts`", used.name)))
         }
     }
 
-    /// Takes every value that this call has used out of an answer: its headers and its body.
+    /// Takes every value that is granted out of an answer: its headers, each and all together, and its body.
     pub fn scrub_response(&self, response: &mut OutboundResponse) {
-        for used in self.all() {
+        for value in self.all() {
+            let scrubber = value.scrubber();
             // There is nothing else that a header could be called.
-            response.headers.retain(|(name, _)| !used.scrubber.is_in(name));
+            response.headers.retain(|(name, _)| !scrubber.is_in(name));
             for (_, value) in &mut response.headers {
-                used.scrubber.text(value);
+                scrubber.text(value);
             }
-            used.scrubber.bytes(&mut response.body);
+            scrub_together(scrubber, &mut response.headers);
+            scrubber.bytes(&mut response.body);
         }
     }
 
-    /// Takes every value that this call has used out of a text, which may be JSON and then stays JSON.
+    /// Takes every value that is granted out of a text, which may be JSON and then stays JSON.
     pub fn scrub(&self, text: &mut String) {
-        for used in self.all() {
-            used.scrubber.text(text);
+        for value in self.all() {
+            value.scrubber().text(text);
         }
     }
 
-    /// Takes every value that this call has used out of bytes that need not be text.
+    /// Takes every value that is granted out of bytes that need not be text.
     pub fn scrub_bytes(&self, bytes: &mut Vec<u8>) {
-        for used in self.all() {
-            used.scrubber.bytes(bytes);
+        for value in self.all() {
+            value.scrubber().bytes(bytes);
         }
     }
 
@@ -174,9 +206,17 @@ impl CallSecrets {
         self.used().iter().find(|used| wanted(used)).map(Arc::clone)
     }
 
-    /// The secrets used so far, without holding the lock while texts are searched.
-    fn all(&self) -> Vec<Arc<Used>> {
-        self.used().clone()
+    /// What to look for: the values used so far, and all others that the vault has handed out of what is granted, to
+    /// anybody: replaced and removed ones too. The longest first, of which another one may be a part.
+    fn all(&self) -> Vec<Arc<HandedOut>> {
+        let mut all: Vec<_> = self.used().iter().map(|used| Arc::clone(&used.value)).collect();
+        for value in self.grants.names().flat_map(|name| self.vault.handed_out(name)) {
+            if !all.iter().any(|other| Arc::ptr_eq(other, &value)) {
+                all.push(value);
+            }
+        }
+        all.sort_by_key(|value| Reverse(value.value().expose().len()));
+        all
     }
 
     fn used(&self) -> MutexGuard<'_, Vec<Arc<Used>>> {
@@ -185,12 +225,29 @@ impl CallSecrets {
 }
 
 impl Used {
-    pub(super) fn new(name: SecretName, value: SecretValue) -> Result<Self, SecretError> {
-        let scrubber = Scrubber::new(&name, &value);
-        Ok(Self { placeholder: Placeholder::new()?, name, value, scrubber })
+    pub(super) fn new(name: SecretName, value: Arc<HandedOut>) -> Result<Self, SecretError> {
+        Ok(Self { placeholder: Placeholder::new()?, name, value })
     }
 
     pub(super) fn reference(&self) -> String {
         self.placeholder.as_str().to_owned()
     }
+}
+
+/// Takes the value out where it goes from one header into another: as they came, and in the order of their names and the
+/// numbers at their ends; values alone, and names with values.
+fn scrub_together(scrubber: &Scrubber, headers: &mut Vec<(String, String)>) {
+    let numbered = |name: &str| {
+        let stem = name.trim_end_matches(|letter: char| letter.is_ascii_digit());
+        (stem.to_owned(), name[stem.len()..].parse::<u64>().ok())
+    };
+    let mut by_name: Vec<_> = headers.iter_mut().collect();
+    by_name.sort_by_cached_key(|(name, _)| numbered(name));
+    scrubber.across(&mut by_name.into_iter().map(|(_, value)| value).collect::<Vec<_>>());
+    scrubber.across(&mut headers.iter_mut().map(|(_, value)| value).collect::<Vec<_>>());
+    let names: Vec<_> = headers.iter().map(|(name, _)| name.clone()).collect();
+    scrubber.across(&mut headers.iter_mut().flat_map(|(name, value)| [name, value]).collect::<Vec<_>>());
+    // A name that held a piece is no name any more.
+    let mut names = names.into_iter();
+    headers.retain(|(name, _)| names.next().is_some_and(|before| before == *name));
 }

@@ -1,7 +1,12 @@
 //! The ways in which one byte of a value can be written: plain, percent-encoded (RFC 3986, 2.1), escaped as in JSON
-//! (RFC 8259, 7) or JavaScript, as a character reference of HTML, and nested in itself a few times.
+//! (RFC 8259, 7) or JavaScript, as a character reference of HTML, and nested in itself a few times. What is encoded already,
+//! as in Base64, may also be broken into lines, each of them indented.
 //!
 //! Matching accepts more than any encoder writes, which is safe: all bytes of a value have to follow one another.
+
+mod breaks;
+
+use breaks::{BLANKS, after_break, begins_break};
 
 /// How often an encoding may be applied to its own output: `%252525`, seven backslashes before a quote, `&amp;amp;`.
 const NESTED: usize = 3;
@@ -33,7 +38,9 @@ pub(super) fn end_of(value: &[u8], letters: Letters, text: &[u8], start: usize) 
     let Some(&wanted) = value.get(same) else { return Some(start + same) };
     // A hostile text may be all backslashes: where too many follow, they escape nothing.
     let idle = wanted != b'\\' && written[same..].starts_with(&[b'\\'; BACKSLASHES + 1]);
-    if idle || !possible(wanted, *written.get(same)?) {
+    let next = *written.get(same)?;
+    let breaks = letters == Letters::Plain && same > 0 && begins_break(next);
+    if idle || !(breaks || possible(wanted, next)) {
         return None;
     }
     let mut places = Places::at(start + same);
@@ -44,12 +51,16 @@ pub(super) fn end_of(value: &[u8], letters: Letters, text: &[u8], start: usize) 
         let run = rest.iter().take_while(|byte| **byte == b'\\').count();
         rest = if run > 0 { &rest[run..] } else { after };
         for &at in places.as_slice() {
-            if run > 0 {
-                backslashes(text, at, run, rest.is_empty(), &mut next);
-            } else if letters == Letters::Plain && wanted.is_ascii_alphanumeric() {
-                plain(text, at, wanted, &mut next);
-            } else {
-                aliases(wanted).for_each(|wanted| ends(text, at, wanted, &mut next));
+            // What is encoded already may be broken into lines anywhere.
+            let behind = if letters == Letters::Plain && at > start { after_break(text, at) } else { None };
+            for at in [Some(at), behind].into_iter().flatten() {
+                if run > 0 {
+                    backslashes(text, at, run, rest.is_empty(), &mut next);
+                } else if letters == Letters::Plain && wanted.is_ascii_alphanumeric() {
+                    plain(text, at, wanted, &mut next);
+                } else {
+                    aliases(wanted).for_each(|wanted| ends(text, at, wanted, &mut next));
+                }
             }
         }
         places = next;
@@ -72,8 +83,11 @@ pub(super) fn beginnings(first: u8, second: u8, letters: Letters) -> Vec<[u8; 2]
         // As it is, followed by the second one in whatever spelling.
         pairs.extend([[first, b'%'], [first, b'\\'], [first, b'&']]);
         pairs.extend(aliases(second).map(|second| [first, second]));
-        if letters == Letters::Plain && first.is_ascii_alphanumeric() {
-            continue;
+        if letters == Letters::Plain {
+            pairs.extend(BLANKS.map(|blank| [first, blank]));
+            if first.is_ascii_alphanumeric() {
+                continue;
+            }
         }
         // Percent-encoded itself, or first of all its percent sign, its ampersand or its backslash.
         pairs.extend([hex_digits(first)[0], b'2', b'5'].map(|next| [b'%', next]));
@@ -169,14 +183,20 @@ fn backslashes(text: &[u8], at: usize, wanted: usize, last: bool, places: &mut P
     }
 }
 
-/// A run of backslashes and what they escape.
-fn escape(text: &[u8], at: usize, wanted: u8, places: &mut Places) {
+/// Where a run of backslashes at `at` ends that may escape something.
+fn after_backslashes(text: &[u8], at: usize) -> usize {
     let encoded = text.get(at) == Some(&b'%');
     let mut behind = at;
     for _ in 0..BACKSLASHES {
         let Some(next) = backslash(text, behind, encoded) else { break };
         behind = next;
     }
+    behind
+}
+
+/// A run of backslashes and what they escape.
+fn escape(text: &[u8], at: usize, wanted: u8, places: &mut Places) {
+    let behind = after_backslashes(text, at);
     if behind == at {
         return;
     }

@@ -17,6 +17,21 @@ async fn statuses(hub: &Hub, bytes: impl AsRef<[u8]>) -> Vec<u16> {
     socket.answers(QUIET).await.iter().map(|answer| answer.status).collect()
 }
 
+/// Sends so many headers over HTTP/2, one name in two of them, and gives the answer's status.
+async fn over_http_2(hub: &Hub, headers: usize) -> u16 {
+    let stream = tokio::net::TcpStream::connect(host(hub)).await.expect("a connection");
+    let (mut client, connection) = h2::client::handshake(stream).await.expect("a handshake");
+    let connection = tokio::spawn(connection);
+    let mut request = http::Request::get(format!("{}/livez", hub.url));
+    for number in 0..headers {
+        request = request.header(format!("x-{}", number / 2), "y");
+    }
+    let (answer, _) = client.send_request(request.body(()).expect("a request"), true).expect("sent");
+    let status = answer.await.expect("an answer").status().as_u16();
+    connection.abort();
+    status
+}
+
 #[tokio::test]
 async fn heads_beyond_the_limits_are_refused() {
     let hub = Hub::start(HELLO);
@@ -26,7 +41,7 @@ async fn heads_beyond_the_limits_are_refused() {
     let large = |bytes: usize| with(&format!("x: {}\r\n", "y".repeat(bytes)));
     let target = |bytes: usize| format!("GET /livez?{} HTTP/1.1\r\nhost: {host}\r\n\r\n", "x".repeat(bytes));
     for (name, request, expected) in [
-        ("99 headers", many(98), 200),
+        ("100 headers", many(99), 200),
         ("101 headers", many(100), 431),
         ("10,000 headers", many(10_000), 431),
         ("a header of 24 KiB", large(24 * 1024), 200),
@@ -38,6 +53,10 @@ async fn heads_beyond_the_limits_are_refused() {
         ("a method of 40 KiB", format!("{} / HTTP/1.1\r\nhost: {host}\r\n\r\n", "G".repeat(40 * 1024)), 431),
     ] {
         assert_eq!(statuses(&hub, request).await, [expected], "{name}");
+    }
+    // The same number over HTTP/2, where a request's host is no header.
+    for (number, expected) in [(1, 200), (100, 200), (101, 431), (500, 431), (2000, 431)] {
+        assert_eq!(over_http_2(&hub, number).await, expected, "{number} headers over HTTP/2");
     }
     let reply = hub.get(&format!("/livez?{}", "x".repeat(8 * 1024)), None).await;
     assert_eq!((reply.status, reply.json()["code"].as_str()), (414, Some("target_too_long")), "{reply:?}");

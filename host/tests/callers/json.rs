@@ -1,6 +1,7 @@
 //! JSON that is too much, or means two things: refused in the same way whichever surface it comes in by, before anything is
 //! built of it.
 
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::{ECHO, HELLO, still_serves};
@@ -12,6 +13,7 @@ use crate::support::{
 
 const MALFORMED: &str = "input_malformed";
 const COMPLEX: &str = "input_too_complex";
+const NUMBER: &str = "input_number";
 
 /// Arguments of a tool, what is wrong with them, and the code of their refusal. Bytes, for some are no text.
 fn documents() -> Vec<(&'static str, Vec<u8>, &'static str)> {
@@ -33,8 +35,8 @@ fn documents() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         ("a key twice", r#"{"message":"hi","message":"ho"}"#.into(), MALFORMED),
         ("a key twice in other letters", r#"{"message":"hi","mess\u0061ge":"ho"}"#.into(), MALFORMED),
         ("a key twice further down", r#"{"message":"hi","x":[{"y":{"a":1,"a":1}}]}"#.into(), MALFORMED),
-        ("a number beyond numbers", r#"{"message":1e999}"#.into(), MALFORMED),
-        ("a negative number beyond numbers", format!(r#"{{"message":-1{}}}"#, "0".repeat(400)).into(), MALFORMED),
+        ("a number beyond numbers", r#"{"message":1e999}"#.into(), NUMBER),
+        ("a negative number beyond numbers", format!(r#"{{"message":-1{}}}"#, "0".repeat(400)).into(), NUMBER),
         ("half a pair of surrogates", r#"{"message":"\ud83d"}"#.into(), MALFORMED),
         ("the other half", r#"{"message":"\udc00\ud800"}"#.into(), MALFORMED),
         ("bytes that are no UTF-8", b"{\"message\":\"\xff\xfe\"}".into(), MALFORMED),
@@ -55,9 +57,13 @@ fn message(arguments: &[u8]) -> Vec<u8> {
     [&head[..], arguments, b"}}"].concat()
 }
 
-/// JSON-RPC has two codes for these.
+/// JSON-RPC has three codes for these.
 fn rpc_code(code: &str) -> Value {
-    if code == MALFORMED { json!(-32700) } else { json!(-32600) }
+    match code {
+        MALFORMED => json!(-32700),
+        NUMBER => json!(-32602),
+        _ => json!(-32600),
+    }
 }
 
 #[tokio::test]
@@ -70,7 +76,8 @@ async fn the_same_documents_are_refused_over_rest_and_mcp_and_leave_rows() {
         assert_eq!((reply.status, reply.json()["code"].as_str()), (400, Some(code)), "{name}: {reply:?}");
         is_recorded(&hub, "rest", code, name);
         let reply: Reply = hub.post("/mcp", Some(&token), message(&arguments)).await;
-        assert_eq!((reply.status, &reply.json()["error"]["code"]), (400, &rpc_code(code)), "{name}: {reply:?}");
+        assert_eq!(reply.status, if is_json(&arguments) { 200 } else { 400 }, "{name}: {reply:?}");
+        is_refused(&reply.json(), &arguments, code, name);
         is_recorded(&hub, "mcp", code, name);
     }
     // What holds for the arguments holds for the message around them.
@@ -84,6 +91,22 @@ async fn the_same_documents_are_refused_over_rest_and_mcp_and_leave_rows() {
     let grown = memory(&hub).saturating_sub(before);
     assert!(grown < 128 * 1024 * 1024, "{grown} bytes more");
     still_serves(&hub, &token).await;
+}
+
+fn is_json(arguments: &[u8]) -> bool {
+    std::str::from_utf8(arguments).is_ok_and(|text| serde_json::from_str::<IgnoredAny>(text).is_ok())
+}
+
+/// What has the form of JSON is a wrong input of its tool, and anything else no message.
+fn is_refused(answer: &Value, arguments: &[u8], code: &str, name: &str) {
+    if is_json(arguments) {
+        let (result, id) = (&answer["result"], &answer["id"]);
+        assert_eq!((&result["isError"], id), (&json!(true), &json!(1)), "{name}: {answer}");
+        assert_eq!(result["_meta"]["bulkhead"]["code"], code, "{name}: {answer}");
+    } else {
+        assert_eq!(answer["error"]["code"], rpc_code(code), "{name}: {answer}");
+        assert!(answer["id"].is_null() || answer["id"] == 1, "{name}: {answer}");
+    }
 }
 
 fn is_recorded(hub: &Hub, surface: &str, code: &str, name: &str) {
@@ -100,7 +123,7 @@ fn the_same_documents_are_refused_over_stdio_and_the_session_goes_on() {
     for (name, arguments, code) in documents() {
         stdio.write_bytes(&message(&arguments));
         let answer = stdio.next();
-        assert_eq!((&answer["error"]["code"], &answer["id"]), (&rpc_code(code), &Value::Null), "{name}: {answer}");
+        is_refused(&answer, &arguments, code, name);
         is_recorded(&hub, "stdio", code, name);
     }
     let list = stdio.ask("tools/list", &json!({}));
@@ -148,9 +171,7 @@ async fn what_the_provider_sees_is_what_was_checked() {
         assert_eq!((reply.status, reply.json()), (200, seen.clone()), "{reply:?}");
         assert_eq!(hub.last_event()["payload"], seen.to_string(), "and what is on record");
     }
-    // A number that loses digits loses them before it is checked.
-    let reply =
-        hub.post("/providers/hello-rs/sum.v1", Some(&token), r#"{"numbers":[12345678901234567890123, 0.1]}"#).await;
-    assert_eq!(reply.status, 200, "{reply:?}");
-    assert_eq!(hub.last_event()["payload"], r#"{"numbers":[1.2345678901234568e+22,0.1]}"#);
+    let reply = hub.post("/providers/hello-rs/sum.v1", Some(&token), r#"{"numbers":[2.0, 1e1, 0.10]}"#).await;
+    assert_eq!((reply.status, reply.json()), (200, json!({ "sum": 12.1 })), "{reply:?}");
+    assert_eq!(hub.last_event()["payload"], r#"{"numbers":[2,10,0.1]}"#);
 }

@@ -15,8 +15,8 @@ const HELLO: &str = r"
   hello-rs:
     component: {hello-rs.wasm}
     tools:
-      - { name: echo.v1, min_role: ops_viewer, schema_version: '1.0' }
-      - { name: sum.v1, min_role: ops_operator, schema_version: '1.0' }
+      - { name: echo.v1, class: read, min_role: ops_viewer, schema_version: '1.0' }
+      - { name: sum.v1, class: read, min_role: ops_operator, schema_version: '1.0' }
 ";
 
 const ECHO: &str = "/providers/hello-rs/echo.v1";

@@ -51,7 +51,7 @@ fn rows(file: &str) -> Vec<&str> {
 /// A provider's entry in the config, with the tool `calm`.
 fn entry(name: &str, component: &str) -> String {
     format!(
-        "  {name}:\n    component: {component}\n    allowed_hosts: ['https://example.org']\n    tools:\n      - {{ name: calm, min_role: ops_viewer, timeout_ms: 5000, schema_version: '1.0' }}\n"
+        "  {name}:\n    component: {component}\n    allowed_hosts: ['https://example.org']\n    tools:\n      - {{ name: calm, class: read, min_role: ops_viewer, timeout_ms: 5000, schema_version: '1.0' }}\n    resources: all\n    prompts: all\n"
     )
 }
 

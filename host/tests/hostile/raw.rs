@@ -61,7 +61,7 @@ impl<'a> Raw<'a> {
         push("random.wit", RANDOM);
         let package = push("raw.wit", WORLD);
         let world = resolve.select_world(&[package], Some("raw")).expect("the world");
-        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).expect("metadata");
+        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("metadata");
         ComponentEncoder::default().module(&module).and_then(|encoder| encoder.encode()).expect("a component")
     }
 

@@ -122,7 +122,7 @@ fn provider(component: &str) -> String {
         .into_iter()
         .map(|tool| {
             let timeout = timeout_ms(tool);
-            format!("      - {{ name: {tool}, min_role: ops_viewer, timeout_ms: {timeout}, schema_version: '1.0' }}\n")
+            format!("      - {{ name: {tool}, class: read, min_role: ops_viewer, timeout_ms: {timeout}, schema_version: '1.0' }}\n")
         })
         .collect();
     format!(

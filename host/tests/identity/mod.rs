@@ -2,7 +2,7 @@
 //! of the table in `attacks`, and an identity provider's tokens are in `provider`.
 
 mod attacks;
-mod provider;
+pub mod provider;
 
 use futures::future::join_all;
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use crate::support::{
 const HELLO: &str = r"
   hello-rs:
     component: {hello-rs.wasm}
-    tools: [{ name: echo.v1, min_role: ops_viewer, schema_version: '1.0' }]
+    tools: [{ name: echo.v1, class: read, min_role: ops_viewer, schema_version: '1.0' }]
 ";
 
 const ECHO: &str = "/providers/hello-rs/echo.v1";

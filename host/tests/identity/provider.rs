@@ -110,25 +110,6 @@ async fn supabases_audience_is_accepted_where_it_is_configured() {
 }
 
 #[tokio::test]
-async fn clients_are_told_where_to_get_a_token() {
-    let jwks = Jwks::start(&[Es256::new().jwk("es")]);
-    let identity = ["--jwks-url", &jwks.url, "--issuer", ISSUER, "--audience", AUDIENCE];
-    let hub = Hub::start_with(HELLO, &[&identity[..], &["--public-url", "https://hub.example"]].concat());
-    for (path, resource) in [("", "https://hub.example"), ("/mcp", "https://hub.example/mcp")] {
-        let reply = hub.get(&format!("/.well-known/oauth-protected-resource{path}"), None).await;
-        let metadata = reply.json();
-        assert_eq!((reply.status, &metadata["resource"]), (200, &json!(resource)), "{reply:?}");
-        assert_eq!(metadata["authorization_servers"], json!([ISSUER]), "{reply:?}");
-    }
-    let challenge =
-        r#"Bearer realm="bulkhead", resource_metadata="https://hub.example/.well-known/oauth-protected-resource""#;
-    assert_eq!(hub.post("/mcp", None, "{}").await.header("www-authenticate"), challenge);
-    let nameless = jwks.hub(AUDIENCE);
-    let reply = nameless.get("/.well-known/oauth-protected-resource", None).await;
-    assert_eq!(reply.status, 404, "the hub's name never comes from the Host header: {reply:?}");
-}
-
-#[tokio::test]
 async fn an_identity_providers_settings_come_together_or_not_at_all() {
     let hub = Hub::start(HELLO);
     for arguments in [

@@ -102,7 +102,12 @@ impl Hub {
 
     /// The same with secrets that are in the vault from the start.
     pub fn start_with_secrets(providers: &str, secrets: &[(&str, &str)]) -> Self {
-        let mut hub = Self::new(providers, &[]);
+        Self::start_with_all(providers, secrets, &[])
+    }
+
+    /// The same with further arguments to `serve`.
+    pub fn start_with_all(providers: &str, secrets: &[(&str, &str)], arguments: &[&str]) -> Self {
+        let mut hub = Self::new(providers, arguments);
         for (name, value) in secrets {
             hub.set_secret(name, value);
         }

@@ -1,9 +1,11 @@
 //! What the suites share.
 
 pub mod bugsink;
+pub mod campaign;
 pub mod clients;
 pub mod dns;
 pub mod frames;
+pub mod generators;
 pub mod hub;
 pub mod jwt;
 pub mod netdata;

@@ -6,14 +6,17 @@ use std::path::{Path, PathBuf};
 use super::hub::component;
 
 /// Every tool of it.
-pub const TOOLS: [&str; 23] = [
+pub const TOOLS: [&str; 26] = [
     "calls.count",
     "clock.busy",
     "crash.panic",
+    "embed.resource",
     "event.emit",
     "fail.with",
+    "fetch.ask",
     "fetch.get",
     "fetch.many",
+    "fetch.send",
     "log.flood",
     "memory.grow",
     "output.large",
@@ -33,9 +36,10 @@ pub const TOOLS: [&str; 23] = [
 ];
 
 /// Every tool of `second-door` (`providers/second-door`), which speaks `wasi:http`.
-const SECOND_DOOR: [&str; 11] = [
+const SECOND_DOOR: [&str; 12] = [
     "clock.spin",
     "exit.now",
+    "fetch.ask",
     "fetch.flood",
     "fetch.get",
     "fetch.send",
@@ -46,6 +50,20 @@ const SECOND_DOOR: [&str; 11] = [
     "surroundings.tell",
     "upload.flood",
 ];
+
+/// The class of a tool of either.
+fn class(tool: &str) -> &'static str {
+    match tool {
+        "scan.slow" => "scan",
+        "fetch.send" | "secret.smuggle" | "secret.write" | "upload.flood" | "write.note" => "write",
+        _ => "read",
+    }
+}
+
+/// What is granted of the testbed beside tools.
+const ITEMS: &str = "    resources: ['testbed://leak', 'testbed://sent', 'testbed://items/{id}']
+    prompts: [leak, send, embed]
+";
 
 /// How a testbed is configured; [`Testbed::yaml`] is the provider's entry.
 #[derive(Debug, Clone)]
@@ -84,12 +102,14 @@ impl Testbed<'_> {
         let tools: String = tools
             .iter()
             .map(|tool| {
+                let class = class(tool);
                 format!(
-                    "      - {{ name: {tool}, min_role: {min_role}, timeout_ms: {timeout_ms}, schema_version: '1.0' }}\n"
+                    "      - {{ name: {tool}, class: {class}, min_role: {min_role}, timeout_ms: {timeout_ms}, schema_version: '1.0' }}\n"
                 )
             })
             .collect();
-        format!("  {name}:\n    component: {component}\n{with}    tools:\n{tools}")
+        let items = if component.contains("testbed") { ITEMS } else { "" };
+        format!("  {name}:\n    component: {component}\n{with}{items}    tools:\n{tools}")
     }
 }
 

@@ -34,12 +34,16 @@ impl Contract {
             .arg(&file)
             .env("PATH", path)
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
             .spawn()
             .expect("prism starts");
         let mut lines = BufReader::new(prism.stdout.take().expect("piped")).lines();
-        let listening = lines.any(|line| line.is_ok_and(|line| line.contains("is listening")));
-        assert!(listening, "prism ended before it listened");
+        let mut said = String::new();
+        let listening = lines.by_ref().map_while(Result::ok).any(|line| {
+            said.push_str(&line);
+            said.push('\n');
+            line.contains("is listening")
+        });
+        assert!(listening, "prism ended before it listened: {said}");
         // Keep reading, or Prism stops when the pipe is full.
         std::thread::spawn(move || lines.for_each(drop));
         Self { prism, url: format!("http://127.0.0.1:{port}"), document: serde_json::from_str(&text).expect("JSON") }

@@ -4,6 +4,7 @@ pub mod contract;
 pub mod netdata;
 pub mod osv;
 pub mod sentry;
+pub mod shipped;
 pub mod socket;
 
 use std::{

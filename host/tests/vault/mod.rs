@@ -1,5 +1,6 @@
 //! The vault: a secret reaches the upstream it is for, and nothing else.
 
+mod pieces;
 mod references;
 mod rotation;
 mod scrubbing;

@@ -19,9 +19,10 @@ use bulkhead_sdk::prelude::*;
 pub fn provider() -> Provider {
     Provider::new("Speaks wasi:http", env!("CARGO_PKG_VERSION"))
         .tool(Tool::read("fetch.get", "1.0", fetch::get).description("Sends a GET."))
-        .tool(Tool::read("fetch.send", "1.0", fetch::send).description("Sends any method and body."))
+        .tool(Tool::write("fetch.send", "1.0", fetch::send).description("Sends any method and body."))
+        .tool(Tool::read("fetch.ask", "1.0", fetch::send).description("The same, although it only reads."))
         .tool(Tool::read("fetch.flood", "1.0", misuse::flood).description("Starts so many requests at once."))
-        .tool(Tool::read("upload.flood", "1.0", misuse::upload).description("Writes so many MiB to a body."))
+        .tool(Tool::write("upload.flood", "1.0", misuse::upload).description("Writes so many MiB to a body."))
         .tool(Tool::read("handles.hoard", "1.0", misuse::hoard).description("Makes so many resources and keeps them."))
         .tool(Tool::read("sleep.long", "1.0", misuse::sleep).description("Waits for a timer."))
         .tool(Tool::read("clock.spin", "1.0", misuse::spin).description("Asks for the time, over and over."))

@@ -27,7 +27,8 @@ impl Resource {
         Self::build(Template::literal(uri), name, Box::new(move |cx, _| read(cx).map(Into::into)))
     }
 
-    /// Resources behind an RFC 6570 level 1 template such as `issue://{id}`; `read` gets the variables, decoded.
+    /// Resources behind an RFC 6570 level 1 template such as `tracker://issues/{id}`, with variables
+    /// in path or query only; `read` gets the variables, decoded.
     pub fn template<B, F>(uri_template: &str, name: &str, read: F) -> Self
     where
         B: Into<ResourceBody>,

@@ -22,6 +22,14 @@ pub fn stamp() -> String {
 
 /// Installs the inspector, and a Node unless the machine's will do.
 pub fn install(workspace: &Workspace, folder: &Path) -> Result<()> {
+    let mut wanted =
+        vec![format!("@modelcontextprotocol/inspector@{INSPECTOR}"), format!("@stoplight/prism-cli@{PRISM}")];
+    wanted.extend(machine_node().is_none().then(node_package));
+    packages(workspace, folder, "npm", &wanted)
+}
+
+/// Installs packages of npm's; `log` names the file that keeps what was said.
+pub fn packages(workspace: &Workspace, folder: &Path, log: &str, packages: &[String]) -> Result<()> {
     if !has_npm() && debian::may_install() {
         debian::install(workspace, &["nodejs", "npm"])?;
     }
@@ -29,16 +37,13 @@ pub fn install(workspace: &Workspace, folder: &Path) -> Result<()> {
     let mut command = Command::new("npm");
     command
         .args(["install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error", "--prefix"])
-        .arg(folder);
-    command.arg(format!("@modelcontextprotocol/inspector@{INSPECTOR}"));
-    command.arg(format!("@stoplight/prism-cli@{PRISM}"));
-    if machine_node().is_none() {
-        command.arg(node_package());
-    }
+        .arg(folder)
+        .args(packages);
     // npm would otherwise look for a project in the folders above.
     command.current_dir(folder);
-    process::quiet(&mut command, &workspace.logs().join("npm.log"), minutes(10))
-        .context("npm could not install MCP Inspector and Prism; see that https://registry.npmjs.org can be reached")
+    process::quiet(&mut command, &workspace.logs().join(format!("{log}.log")), minutes(10)).with_context(|| {
+        format!("npm could not install {}; see that https://registry.npmjs.org can be reached", packages.join(" "))
+    })
 }
 
 fn has_npm() -> bool {

@@ -18,19 +18,24 @@ pub fn stamp() -> String {
 
 /// Makes the environment and installs the client.
 pub fn install(workspace: &Workspace, folder: &Path) -> Result<()> {
+    environment(workspace, folder, "python", &[format!("mcp=={PYTHON_MCP}")])
+}
+
+/// Makes an environment that holds these packages; `log` names the files that keep what was said.
+pub fn environment(workspace: &Workspace, folder: &Path, log: &str, packages: &[String]) -> Result<()> {
     if !can_make_environments() && debian::may_install() {
         debian::install(workspace, &["python3", "python3-venv"])?;
     }
     let mut make = Command::new("python3");
     make.args(["-m", "venv"]).arg(folder);
-    process::quiet(&mut make, &workspace.logs().join("venv.log"), minutes(2))
+    process::quiet(&mut make, &workspace.logs().join(format!("{log}-venv.log")), minutes(2))
         .context("Python 3.10 or newer with its venv module is needed; on Debian: apt-get install -y python3-venv")?;
 
     let mut pip = Command::new(folder.join("bin/python"));
-    pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]);
-    pip.arg(format!("mcp=={PYTHON_MCP}"));
-    process::quiet(&mut pip, &workspace.logs().join("pip.log"), minutes(10))
-        .context("pip could not install the MCP client; see that https://pypi.org can be reached")
+    pip.args(["-m", "pip", "install", "--quiet", "--no-input", "--disable-pip-version-check"]).args(packages);
+    process::quiet(&mut pip, &workspace.logs().join(format!("{log}-pip.log")), minutes(10)).with_context(|| {
+        format!("pip could not install {}; see that https://pypi.org can be reached", packages.join(" "))
+    })
 }
 
 fn can_make_environments() -> bool {

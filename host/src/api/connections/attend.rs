@@ -22,8 +22,8 @@ use super::{
 
 /// The largest head of a request, in bytes, and what is buffered of a body at a time.
 const HEAD_MAX: usize = 32 * 1024;
-/// The most headers of a request.
-const HEADERS_MAX: usize = 100;
+/// The most headers of a request. HTTP/2 has no such bound of its own: there the request is refused when it is whole.
+pub(crate) const HEADERS_MAX: usize = 100;
 /// Requests that one HTTP/2 connection may have open at once.
 const STREAMS_MAX: u32 = 64;
 /// Bytes of request bodies that HTTP/2 clients may send ahead of their being read, per connection and per request.

@@ -36,11 +36,12 @@ struct Marks {
 }
 
 impl UnderWay {
-    pub(crate) fn new(place: Place, connection: Option<Arc<Connection>>) -> Self {
-        if let Some(connection) = &connection {
-            connection.takes_place();
+    /// `None` if the connection has just been made to give way: nobody would get the answer.
+    pub(crate) fn new(place: Place, connection: Option<Arc<Connection>>) -> Option<Self> {
+        if connection.as_ref().is_some_and(|connection| !connection.takes_place()) {
+            return None;
         }
-        Self { _marks: Arc::new(Marks { _place: place, connection }) }
+        Some(Self { _marks: Arc::new(Marks { _place: place, connection }) })
     }
 }
 

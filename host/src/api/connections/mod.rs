@@ -19,6 +19,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub(super) use attend::HEADERS_MAX;
 pub(super) use exchange::UnderWay;
 pub(super) use state::Connection;
 
@@ -26,8 +27,8 @@ use state::Connections;
 
 /// Connections that may be open at once, unless the command line says otherwise.
 pub const CONNECTIONS: u32 = 1024;
-/// File descriptors that are kept for everything else: the database, upstreams, components.
-const OTHER_FILES: u32 = 256;
+/// File descriptors that are kept for everything else: 256 connections to upstreams, the database, components.
+const OTHER_FILES: u32 = 384;
 /// How long calls under way may take to end when the hub stops.
 const GRACE: Duration = Duration::from_secs(35);
 /// How long to wait after the system would not give a connection (no file descriptors left, for one).

@@ -20,6 +20,9 @@ const IDLE_TIME: Duration = Duration::from_secs(75);
 /// How long a client may take nothing of what is there for it.
 const STALL_TIME: Duration = Duration::from_secs(30);
 
+/// Instead of a number of places: the connection is ending, to make room.
+const GIVING_WAY: u32 = u32::MAX;
+
 /// Why a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -36,7 +39,8 @@ pub(super) enum Verdict {
 pub(crate) struct Connection {
     id: u64,
     log: Mutex<Log>,
-    /// Places that its requests hold.
+    /// Places that its requests hold, or [`GIVING_WAY`]: one word, so that nobody can take a place of a connection that has
+    /// just been chosen, nor choose one that has just been given a place.
     places: AtomicU32,
     /// When it last gave a place back, as a running number; 0 while no authenticated caller has used it.
     claim: AtomicU64,
@@ -151,9 +155,11 @@ impl Connection {
         }
     }
 
-    /// A request of it takes a place.
-    pub(super) fn takes_place(&self) {
-        self.places.fetch_add(1, Ordering::Relaxed);
+    /// A request of it takes a place. Not if the connection is already making room: then nobody would get the answer.
+    #[must_use]
+    pub(super) fn takes_place(&self) -> bool {
+        let another = |places| (places != GIVING_WAY).then(|| places + 1);
+        self.places.fetch_update(Ordering::Relaxed, Ordering::Relaxed, another).is_ok()
     }
 
     /// A request of it gives its place back.
@@ -161,6 +167,16 @@ impl Connection {
         static CLAIMS: AtomicU64 = AtomicU64::new(0);
         self.claim.store(CLAIMS.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
         self.places.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Has the connection end to make room, unless a request of it holds a place by now.
+    #[must_use]
+    fn makes_room(&self) -> bool {
+        let idle = self.places.compare_exchange(0, GIVING_WAY, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+        if idle {
+            self.gives_way.cancel();
+        }
+        idle
     }
 
     /// Waits until the connection has to give way to another.
@@ -209,15 +225,24 @@ impl Connections {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         let crowded = table.len() >= self.most as usize;
         if crowded {
-            let least = least_claim(&table)?;
-            if let Some(connection) = table.remove(&least) {
-                connection.gives_way.cancel();
-            }
+            make_room(&mut table)?;
         }
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let connection = Arc::new(Connection::new(id, Instant::now()));
         table.insert(id, Arc::clone(&connection));
         Some(Admitted { connection, crowded, table: Arc::clone(&self.table) })
+    }
+}
+
+/// Has the connection with the least claim end. One that becomes busy while it is chosen is spared, and another is looked
+/// for; `None` when all are busy.
+fn make_room(table: &mut BTreeMap<u64, Arc<Connection>>) -> Option<()> {
+    loop {
+        let least = least_claim(table)?;
+        if table.get(&least).is_some_and(|connection| connection.makes_room()) {
+            table.remove(&least);
+            return Some(());
+        }
     }
 }
 
@@ -296,11 +321,11 @@ mod tests {
         let admit = || connections.admit().expect("room");
         let has_to_go = |admitted: &Admitted| admitted.connection.gives_way.is_cancelled();
         let serve = |admitted: &Admitted| {
-            admitted.connection.takes_place();
+            assert!(admitted.connection.takes_place());
             admitted.connection.gives_place_back();
         };
         let (served, busy, stranger, newer) = (admit(), admit(), admit(), admit());
-        busy.connection.takes_place();
+        assert!(busy.connection.takes_place());
         serve(&served);
         let fifth = admit();
         assert!(fifth.crowded && has_to_go(&stranger) && !has_to_go(&newer) && !has_to_go(&served));
@@ -312,11 +337,47 @@ mod tests {
         let seventh = admit();
         assert!(has_to_go(&newer) && !has_to_go(&served), "used longest ago");
         for one in [&served, &sixth, &seventh] {
-            one.connection.takes_place();
+            assert!(one.connection.takes_place());
         }
         assert!(connections.admit().is_none(), "all have calls under way");
         busy.connection.gives_place_back();
         assert!(connections.admit().is_some() && has_to_go(&busy));
+    }
+
+    #[test]
+    fn a_connection_that_becomes_busy_while_it_is_chosen_is_spared() {
+        let connections = Connections::new(2);
+        let (first, second) = (connections.admit().expect("room"), connections.admit().expect("room"));
+        let has_to_go = |admitted: &Admitted| admitted.connection.gives_way.is_cancelled();
+        let chosen = least_claim(&connections.table.lock().expect("a lock"));
+        assert_eq!(chosen, Some(first.connection.id));
+        assert!(first.connection.takes_place(), "it becomes busy when it has been chosen");
+        assert!(!first.connection.makes_room() && !has_to_go(&first), "so it is spared");
+        let third = connections.admit().expect("room");
+        assert!(has_to_go(&second) && !has_to_go(&first), "and another one goes");
+        assert!(!second.connection.takes_place(), "no call begins on a connection that ends");
+        assert!(third.connection.takes_place());
+        assert!(connections.admit().is_none());
+        first.connection.gives_place_back();
+        assert!(connections.admit().is_some() && has_to_go(&first));
+    }
+
+    #[test]
+    fn no_connection_is_busy_and_ends_however_it_falls_out() {
+        for _ in 0..2000 {
+            let connection = Connection::new(0, Instant::now());
+            let both = std::sync::Barrier::new(2);
+            let (busy, ends) = std::thread::scope(|scope| {
+                let takes = scope.spawn(|| {
+                    both.wait();
+                    connection.takes_place()
+                });
+                both.wait();
+                let ends = connection.makes_room();
+                (takes.join().expect("a thread"), ends)
+            });
+            assert!(busy != ends && connection.gives_way.is_cancelled() == ends, "busy: {busy}, ends: {ends}");
+        }
     }
 
     #[test]

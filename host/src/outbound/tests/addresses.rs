@@ -185,7 +185,7 @@ fn v6() -> impl Strategy<Value = Ipv6Addr> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(4096))]
+    #![proptest_config(crate::properties::tries(4096))]
 
     #[test]
     fn two_ways_to_say_what_is_public_agree(v4 in v4(), v6 in v6()) {

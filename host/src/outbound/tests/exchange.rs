@@ -8,14 +8,14 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::outbound::tests::upstream::{Upstream, gate, get, read_request, send};
-use crate::outbound::{ByteMeter, Limits, Method, OutboundError, OutboundRequest, OutboundResponse};
+use crate::outbound::{Acting, ByteMeter, Limits, Method, OutboundError, OutboundRequest, OutboundResponse};
 
 const SOON: Duration = Duration::from_millis(200);
 
 /// Sends with a deadline of 200 ms and sees that it holds.
 async fn send_soon(upstream: &Upstream, timeout: Option<Duration>) -> Result<OutboundResponse, OutboundError> {
     let gate = upstream.gate(Limits::default());
-    let permitted = gate.permit(OutboundRequest { timeout, ..get(upstream.url("/")) }).unwrap();
+    let permitted = gate.permit(OutboundRequest { timeout, ..get(upstream.url("/")) }, Acting::Anything).unwrap();
     let start = Instant::now();
     let answer = gate.send(permitted, start + SOON).await;
     assert!(start.elapsed() < SOON + Duration::from_millis(150), "{:?}", start.elapsed());
@@ -44,7 +44,7 @@ async fn a_request_arrives_as_given_and_nothing_is_added_but_the_usual() {
         body: Some(b"{}".to_vec()),
         ..get(upstream.url("/v1/%C3%BC?q=1#part"))
     };
-    let mut permitted = gate.permit(request).unwrap();
+    let mut permitted = gate.permit(request, Acting::Anything).unwrap();
     assert_eq!(permitted.target().authority(), upstream.addr.to_string());
     assert_eq!(permitted.body(), Some(&b"{}"[..]));
     for (name, value) in permitted.headers_mut() {
@@ -60,7 +60,7 @@ async fn a_request_arrives_as_given_and_nothing_is_added_but_the_usual() {
         text,
         format!(
             "PATCH /v1/%C3%BC?q=1 HTTP/1.1\r\nx-two: a\r\nx-two: placed later\r\naccept: */*\r\nuser-agent: bulkhead/{version}\r\n\
-             host: {}\r\ncontent-length: 2\r\n\r\n{{}}",
+             connection: close\r\nhost: {}\r\ncontent-length: 2\r\n\r\n{{}}",
             upstream.addr
         )
     );
@@ -105,6 +105,86 @@ async fn compressed_bodies_stay_compressed() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_to_be_searched_is_asked_for_whole_and_plain_and_refused_otherwise() {
+    let upstream = Upstream::echoing().await;
+    let gate = upstream.gate(Limits::default());
+    let with = |headers: &[(&str, &str)]| {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        gate.permit(OutboundRequest { headers, ..get(upstream.url("/")) }, crate::outbound::Acting::Anything).unwrap()
+    };
+    for piece in ["range", "Range", "if-range", "request-range", "x-ms-range", "x-range", "a-im"] {
+        let error = with(&[(piece, "bytes=0-4")]).to_be_searched().unwrap_err();
+        let told = matches!(&error, OutboundError::InvalidRequest(text) if text.contains("piece of a secret"));
+        assert!(told && error.to_string().contains(&piece.to_lowercase()), "{error:?}");
+    }
+    let mut request = with(&[
+        ("accept-encoding", "gzip"),
+        ("Accept-Encoding", "br;q=1, identity;q=0"),
+        ("accept-charset", "utf-7"),
+        ("Accept", "text/plain;q=0.9;Charset=\"utf-32-le\", text/html ; charset=ibm037;q=0.1,*/*"),
+        ("content-range", "bytes 0-1/2"),
+        ("if-none-match", "*"),
+    ]);
+    request.to_be_searched().unwrap();
+    let answer = gate.send(request, Instant::now() + Duration::from_secs(2)).await.unwrap();
+    let text = String::from_utf8(answer.body).unwrap();
+    assert_eq!(text.matches("accept-encoding: identity\r\n").count(), 1, "{text}");
+    assert!(!text.contains("gzip") && !text.contains("br;") && !text.contains("utf-7"), "{text}");
+    assert!(text.contains("accept: text/plain;q=0.9, text/html ;q=0.1,*/*\r\n"), "in the server's own letters: {text}");
+    assert!(text.contains("if-none-match: *"), "{text}");
+
+    for (head, passes) in [
+        ("200 OK\r\ncontent-encoding: gzip", false),
+        ("200 OK\r\ncontent-encoding: identity\r\ncontent-encoding: br", false),
+        ("200 OK\r\nContent-Encoding: identity, X-Gzip", false),
+        ("404 Not Found\r\ncontent-encoding: deflate", false),
+        ("206 Partial Content\r\ncontent-range: bytes 0-3/10", false),
+        ("200 OK\r\ncontent-range: Bytes=0-3/10", false),
+        ("206 Partial Content\r\ncontent-type: Multipart/ByteRanges; boundary=x", false),
+        ("226 IM Used\r\nim: vcdiff", false),
+        ("206 Partial Content", false),
+        ("206 Partial Content\r\ncontent-range:", false),
+        ("200 OK\r\ncontent-type: text/plain;charset=utf-32-le", false),
+        ("200 OK\r\nContent-Type: text/plain; Charset = \"UTF-32\"", false),
+        ("200 OK\r\ncontent-type: text/plain; charset=utf-8; charset=ibm037", false),
+        ("200 OK\r\ncontent-type: text/plain; charset*=us-ascii''utf-7", false),
+        ("200 OK\r\ncontent-type: text/plain\r\ncontent-type: text/plain; charset=utf-7", false),
+        ("200 OK\r\ncontent-type: text/plain; charset=hz-gb-2312", false),
+        ("200 OK\r\ncontent-type: application/json; charset=\"UTF-8\"", true),
+        ("200 OK\r\ncontent-type: text/html; charset=", true),
+        ("200 OK\r\ncontent-type: text/html;charset=ISO-8859-15; x=y", true),
+        ("200 OK\r\ncontent-type: text/html; charset=utf-16le", true),
+        ("200 OK\r\ncontent-type: text/html; charset=Windows-1252", true),
+        ("200 OK\r\ncontent-encoding: identity", true),
+        ("200 OK\r\ncontent-encoding:", true),
+        ("206 Partial Content\r\ncontent-range: 0-3/10", true),
+        ("416 Range Not Satisfiable\r\ncontent-range: bytes */10", true),
+        ("200 OK\r\ncontent-type: multipart/mixed", true),
+    ] {
+        let upstream = Upstream::answering(format!("HTTP/1.1 {head}\r\ncontent-length: 4\r\n\r\nabcd")).await;
+        let gate = upstream.gate(Limits::default());
+        for searched in [true, false] {
+            let mut request = gate.permit(get(upstream.url("/")), crate::outbound::Acting::Anything).unwrap();
+            if searched {
+                request.to_be_searched().unwrap();
+            }
+            match gate.send(request, Instant::now() + Duration::from_secs(2)).await {
+                Ok(answer) => assert!((passes || !searched) && answer.body == b"abcd", "{head}"),
+                Err(OutboundError::Unsearchable(_)) => assert!(searched && !passes, "{head}"),
+                Err(error) => panic!("{head}: {error:?}"),
+            }
+        }
+    }
+    let coded = "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n";
+    let upstream = Upstream::answering(coded).await;
+    let gate = upstream.gate(Limits::default());
+    let mut request = gate.permit(get(upstream.url("/")), crate::outbound::Acting::Anything).unwrap();
+    request.to_be_searched().unwrap();
+    let answer = gate.send(request, Instant::now() + Duration::from_secs(2)).await;
+    assert!(answer.is_err(), "{answer:?}");
+}
+
+#[tokio::test]
 async fn header_values_that_are_not_text_are_replaced() {
     let upstream = Upstream::start(|mut stream| async move {
         read_request(&mut stream).await;
@@ -146,7 +226,7 @@ async fn a_body_exactly_at_the_cap_passes_and_a_meter_stops_it_sooner() {
     let gate = upstream.gate(Limits::default());
     let meter = Arc::new(ByteMeter::new(1999));
     for (left, expected) in [(1999, Ok(200)), (999, Err(OutboundError::BudgetExhausted))] {
-        let mut permitted = gate.permit(get(upstream.url("/"))).unwrap();
+        let mut permitted = gate.permit(get(upstream.url("/")), Acting::Anything).unwrap();
         permitted.meter(Arc::clone(&meter));
         let answer = gate.send(permitted, Instant::now() + Duration::from_secs(2)).await;
         assert_eq!(answer.map(|answer| answer.status), expected, "with {left} bytes left");

@@ -1,4 +1,6 @@
+mod acting;
 mod addresses;
+mod cap;
 mod exchange;
 mod lookups;
 mod matcher;
@@ -7,6 +9,7 @@ mod own_address;
 mod pace;
 mod permit;
 mod rules;
+mod smuggling;
 mod targets;
 mod tls;
 mod upstream;

@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
 use crate::outbound::tests::upstream::{FakeResolver, Upstream, gate, gate_with, get, read_request, send};
-use crate::outbound::{Allowlist, Gate, GateOptions, HostName, Limits, OutboundError, Resolve, Resolving};
+use crate::outbound::{Acting, Allowlist, Gate, GateOptions, HostName, Limits, OutboundError, Resolve, Resolving};
 
 async fn hello() -> Upstream {
     Upstream::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await
@@ -190,7 +190,7 @@ async fn a_permit_of_one_gate_is_no_permit_at_another() {
     let upstream = hello().await;
     let own = upstream.gate(Limits::default());
     let other = gate_with(&["a.example.com"], FakeResolver::default());
-    let permitted = own.permit(get(upstream.url("/"))).unwrap();
+    let permitted = own.permit(get(upstream.url("/")), Acting::Anything).unwrap();
     let deadline = Instant::now() + Duration::from_secs(1);
     let error = other.send(permitted, deadline).await.unwrap_err();
     assert!(matches!(error, OutboundError::DeniedAddress(_)), "{error:?}");

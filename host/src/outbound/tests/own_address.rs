@@ -6,7 +6,7 @@ use std::sync::Arc;
 use url::Url;
 
 use crate::outbound::tests::upstream::{FakeResolver, get, send};
-use crate::outbound::{Allowlist, Gate, GateError, GateOptions, OutboundError, OwnAddress};
+use crate::outbound::{Acting, Allowlist, Gate, GateError, GateOptions, OutboundError, OwnAddress};
 
 const SAID: &str = "the hub itself: providers do not call the hub or each other, agents compose them";
 
@@ -85,10 +85,10 @@ fn the_public_name_is_the_hub_at_its_port_and_at_the_hubs_own() {
     }
     let gate = gate(&["*.example.com", "https://*.example.com:8080"], public(), FakeResolver::default()).unwrap();
     for url in ["https://hub.example.com/", "https://HUB.example.com./mcp", "https://hub.example.com:8080/"] {
-        let error = gate.permit(get(url)).unwrap_err();
+        let error = gate.permit(get(url), Acting::Anything).unwrap_err();
         assert!(matches!(&error, OutboundError::DeniedHost(text) if text.ends_with(SAID)), "{url}: {error:?}");
     }
-    assert!(gate.permit(get("https://other.example.com/")).is_ok());
+    assert!(gate.permit(get("https://other.example.com/"), Acting::Anything).is_ok());
 }
 
 #[test]

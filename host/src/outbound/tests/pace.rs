@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::outbound::tests::upstream::{gate, get};
-use crate::outbound::{Limits, OutboundError};
+use crate::outbound::{Acting, Limits, OutboundError};
 
 const DEADLINE: Duration = Duration::from_millis(500);
 
@@ -37,7 +37,8 @@ async fn longest_hold(first: &'static str, then: &str) -> Duration {
     let gate = gate(&[&url], Limits::default());
     let started = Instant::now();
     let exchange = tokio::spawn(async move {
-        let answer = gate.send(gate.permit(get(format!("{url}/"))).unwrap(), Instant::now() + DEADLINE).await;
+        let answer =
+            gate.send(gate.permit(get(format!("{url}/")), Acting::Anything).unwrap(), Instant::now() + DEADLINE).await;
         (answer, started.elapsed())
     });
     let mut longest = Duration::ZERO;

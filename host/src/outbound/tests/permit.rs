@@ -1,5 +1,5 @@
 use crate::outbound::tests::upstream::{gate, get};
-use crate::outbound::{Gate, Limits, OutboundError, OutboundRequest};
+use crate::outbound::{Acting, Gate, Limits, Method, OutboundError, OutboundRequest};
 
 const URL: &str = "https://api.example.com/";
 
@@ -12,7 +12,7 @@ fn example_gate() -> Gate {
 }
 
 fn invalid(gate: &Gate, request: OutboundRequest) -> String {
-    match gate.permit(request).unwrap_err() {
+    match gate.permit(request, Acting::Anything).unwrap_err() {
         OutboundError::InvalidRequest(message) => message,
         other => panic!("{other:?}"),
     }
@@ -62,7 +62,7 @@ fn names_and_values_must_be_valid() {
         assert!(message.contains("x-key") && !message.contains("secret-value"), "{message}");
     }
     for (name, value) in [("Authorization", "Bearer x"), ("cookie", "a=b"), ("x-empty", ""), ("title", "Grüße")] {
-        assert!(gate.permit(with_header(name, value)).is_ok(), "{name}");
+        assert!(gate.permit(with_header(name, value), Acting::Anything).is_ok(), "{name}");
     }
 }
 
@@ -79,10 +79,11 @@ fn sizes_are_bounded() {
     invalid(&gate, get(format!("{URL}{}", "a".repeat(80))));
     invalid(&gate, OutboundRequest { headers: vec![("a".to_owned(), String::new()); 3], ..get(URL) });
     invalid(&gate, with_header("a", &"b".repeat(50)));
-    let body = |bytes: usize| OutboundRequest { body: Some(vec![0; bytes]), ..with_header("a", "b") };
+    let body =
+        |bytes: usize| OutboundRequest { method: Method::Put, body: Some(vec![0; bytes]), ..with_header("a", "b") };
     let room = 120 - URL.len() - 2;
-    assert_eq!(gate.permit(body(room)).unwrap().request_bytes(), 120);
-    assert_eq!(gate.permit(body(room + 1)).unwrap_err(), OutboundError::TooLarge { limit: 120 });
+    assert_eq!(gate.permit(body(room), Acting::Anything).unwrap().request_bytes(), 120);
+    assert_eq!(gate.permit(body(room + 1), Acting::Anything).unwrap_err(), OutboundError::TooLarge { limit: 120 });
 }
 
 #[test]
@@ -101,7 +102,7 @@ fn strangers_are_denied_by_name() {
         ("https://8.8.8.8/", "https://8.8.8.8"),
         ("http://localhost:19999/", "http://localhost:19999"),
     ] {
-        let error = gate.permit(get(url)).unwrap_err();
+        let error = gate.permit(get(url), Acting::Anything).unwrap_err();
         let OutboundError::DeniedHost(message) = error else { panic!("{url}: {error:?}") };
         assert!(message.starts_with(&format!("'{shown}' is not in")), "{message}");
     }
@@ -110,7 +111,7 @@ fn strangers_are_denied_by_name() {
 #[test]
 fn literal_addresses_are_checked_before_anything_connects() {
     let gate = gate(&["*.example.com", "http://127.0.0.1:19999"], Limits::default());
-    assert!(gate.permit(get("http://127.0.0.1:19999/")).is_ok());
+    assert!(gate.permit(get("http://127.0.0.1:19999/"), Acting::Anything).is_ok());
     for url in [
         "http://127.0.0.1/",
         "http://127.0.0.2:19999/",
@@ -131,10 +132,12 @@ fn literal_addresses_are_checked_before_anything_connects() {
         "http://168.63.129.16/",
         "http://10.0.0.1/",
     ] {
-        let error = gate.permit(get(url)).unwrap_err();
+        let error = gate.permit(get(url), Acting::Anything).unwrap_err();
         assert!(matches!(error, OutboundError::DeniedAddress(_)), "{url}: {error:?}");
     }
-    let OutboundError::DeniedAddress(message) = gate.permit(get("http://[::ffff:10.0.0.1]:81/")).unwrap_err() else {
+    let OutboundError::DeniedAddress(message) =
+        gate.permit(get("http://[::ffff:10.0.0.1]:81/"), Acting::Anything).unwrap_err()
+    else {
         panic!("not denied as an address");
     };
     assert!(message.contains("name it in allowed_hosts as 'http://10.0.0.1:81'"), "{message}");
@@ -144,11 +147,12 @@ fn literal_addresses_are_checked_before_anything_connects() {
 fn debug_output_shows_no_confidential_part() {
     let request = OutboundRequest {
         url: format!("{URL}path?secret-value"),
+        method: Method::Put,
         body: Some(b"secret-value".to_vec()),
         ..with_header("authorization", "secret-value")
     };
     let text = format!("{request:?}");
     assert!(text.contains("authorization") && !text.contains("secret-value"), "{text}");
-    let text = format!("{:?}", example_gate().permit(request).unwrap());
+    let text = format!("{:?}", example_gate().permit(request, Acting::Anything).unwrap());
     assert!(text.contains("authorization") && !text.contains("secret-value"), "{text}");
 }

@@ -229,6 +229,7 @@ fn all_wrong_entries_are_reported_at_once() {
 }
 
 proptest! {
+    #![proptest_config(crate::properties::tries(256))]
     #[test]
     fn parsing_never_panics(entry in "\\PC*") {
         let _ = entry.parse::<HostRule>();

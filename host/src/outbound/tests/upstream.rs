@@ -12,8 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
 use crate::outbound::{
-    Allowlist, Gate, GateOptions, HostName, Limits, Method, OutboundError, OutboundRequest, OutboundResponse, Resolve,
-    Resolving,
+    Acting, Allowlist, Gate, GateOptions, HostName, Limits, Method, OutboundError, OutboundRequest, OutboundResponse,
+    Resolve, Resolving,
 };
 
 /// A server that hands each connection to a script.
@@ -118,7 +118,7 @@ pub(super) fn get(url: impl Into<String>) -> OutboundRequest {
 
 /// Permits and sends within two seconds.
 pub(super) async fn send(gate: &Gate, request: OutboundRequest) -> Result<OutboundResponse, OutboundError> {
-    gate.send(gate.permit(request)?, Instant::now() + Duration::from_secs(2)).await
+    gate.send(gate.permit(request, Acting::Anything)?, Instant::now() + Duration::from_secs(2)).await
 }
 
 /// Knows the names that it is given, and counts how often it is asked.

@@ -1,13 +1,22 @@
 //! One JSON Schema of a provider's: what it may be, and whether a value matches it, within bounds on both.
 
 mod metered;
+mod parts;
+mod places;
+mod told;
 
 use std::sync::Arc;
 
-use jsonschema::{Draft, PatternOptions, ValidationError, Validator, error::ValidationErrorKind};
-use serde_json::{Map, Value, json};
+use jsonschema::{Draft, PatternOptions, Validator};
+use serde_json::Value;
 
-use self::metered::{Followed, Looked, Metered, within};
+pub use self::parts::word;
+use self::{
+    metered::{Followed, Looked, Metered, within},
+    parts::References,
+    places::{FOLLOWED, Place, with_counted_references},
+    told::violations_of,
+};
 use crate::call::{Violation, json as document};
 
 /// The longest schema, in bytes of JSON.
@@ -22,10 +31,6 @@ const QUICK: u64 = 50_000;
 pub const STEPS_MAX: u64 = 10_000_000;
 /// Looks that listing what is wrong may take.
 const LISTING: u64 = 500_000;
-/// The keywords that lead to another schema.
-const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
-/// The keyword of the hub's own that counts how often a reference is followed.
-const FOLLOWED: &str = "x-bulkhead-followed";
 /// The most violations that are listed.
 const VIOLATIONS_MAX: usize = 20;
 
@@ -38,6 +43,7 @@ pub struct TooManySteps;
 #[derive(Debug)]
 pub struct Schema {
     document: Value,
+    references: References,
     validator: Validator<Metered>,
 }
 
@@ -50,7 +56,7 @@ impl Schema {
         if text.len() > SCHEMA_MAX {
             return Err(format!("longer than {SCHEMA_MAX} bytes"));
         }
-        let document = document::parse(text.as_bytes()).map_err(|fault| fault.to_string())?;
+        let document = document::parse_schema(text.as_bytes()).map_err(|fault| fault.to_string())?;
         if document.get("type").and_then(Value::as_str) != Some("object") {
             return Err("its `type` must be `object`".to_owned());
         }
@@ -66,15 +72,29 @@ impl Schema {
             .with_pattern_options(pattern_options)
             .offline()
             .with_keyword(FOLLOWED, |_, _, _| Ok(Box::new(Followed)))
-            .build(&with_counted_references(&document)?)
+            .build(&with_counted_references(&document, Place::Schema)?)
             .map_err(|error| error.to_string())?;
-        Ok(Arc::new(Self { document, validator }))
+        // After the validator, which has more to say of a reference that it cannot follow.
+        let references = References::of(&document)?;
+        Ok(Arc::new(Self { document, references, validator }))
     }
 
     /// The schema itself.
     #[must_use]
     pub fn document(&self) -> &Value {
         &self.document
+    }
+
+    /// Where references lead within the schema, as JSON pointers, and what is there called; always in the same order.
+    pub fn parts(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.references.parts()
+    }
+
+    /// One of the parts, or with an empty pointer the schema itself, for a document in which `to` says how a part is
+    /// referred to by its pointer.
+    #[must_use]
+    pub fn part(&self, pointer: &str, to: &dyn Fn(&str) -> String) -> Value {
+        self.references.part(&self.document, pointer, to)
     }
 
     /// What is wrong with a value; empty if nothing is. What takes long is done off the async workers.
@@ -97,7 +117,7 @@ impl Schema {
         }
         let listed = within(steps.min(LISTING), || {
             let errors = self.validator.iter_errors(Looked(value)).take(VIOLATIONS_MAX);
-            errors.flat_map(|error| violations_of(&error)).take(VIOLATIONS_MAX).collect()
+            errors.flat_map(|error| violations_of(&error, &self.document)).take(VIOLATIONS_MAX).collect()
         });
         let too_long = || {
             let message = "it does not match, in more ways than can be listed".to_owned();
@@ -107,48 +127,6 @@ impl Schema {
             Err(_) if steps < LISTING => Err(TooManySteps),
             listed => Ok(listed.unwrap_or_else(|_| too_long())),
         }
-    }
-}
-
-/// The schema with each reference as the second of two that must match, after one that counts. What is a value in a schema
-/// stays as it is, and may hold no reference: another could lead there, and it would not be counted.
-fn with_counted_references(schema: &Value) -> Result<Value, String> {
-    let members = match schema {
-        Value::Array(items) => return items.iter().map(with_counted_references).collect(),
-        Value::Object(members) => members,
-        plain => return Ok(plain.clone()),
-    };
-    let (mut counted, mut all) = (Map::new(), Vec::new());
-    for (key, value) in members {
-        let is_value = matches!(key.as_str(), "enum" | "const" | "default" | "examples");
-        if is_value && holds_reference(value) {
-            return Err(format!("a value in `{key}` holds a reference"));
-        }
-        if is_reference(key, value) {
-            all.push(json!({ FOLLOWED: true }));
-            all.push(json!({ key: value }));
-        } else {
-            counted.insert(key.clone(), if is_value { value.clone() } else { with_counted_references(value)? });
-        }
-    }
-    if !all.is_empty() {
-        match counted.entry("allOf").or_insert_with(|| json!([])) {
-            Value::Array(others) => others.splice(0..0, all).for_each(drop),
-            _ => return Err("its `allOf` is no list".to_owned()),
-        }
-    }
-    Ok(Value::Object(counted))
-}
-
-fn is_reference(key: &str, value: &Value) -> bool {
-    REFERENCES.contains(&key) && value.is_string()
-}
-
-fn holds_reference(value: &Value) -> bool {
-    match value {
-        Value::Array(items) => items.iter().any(holds_reference),
-        Value::Object(members) => members.iter().any(|(key, value)| is_reference(key, value) || holds_reference(value)),
-        _ => false,
     }
 }
 
@@ -166,30 +144,6 @@ fn patterns(schema: &Value) -> usize {
             .sum(),
         _ => 0,
     }
-}
-
-/// What is wrong, at the field that is to be mended: one that is missing or not expected is pointed at itself, not at the
-/// object around it. Values are masked, because an error must not repeat what may be confidential.
-fn violations_of(error: &ValidationError<'_>) -> Vec<Violation> {
-    let at = error.instance_path().to_string();
-    let field = |name: &str, message: &str| Violation {
-        pointer: format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")),
-        message: message.to_owned(),
-    };
-    match error.kind() {
-        ValidationErrorKind::Required { property } => {
-            vec![field(property.as_str().unwrap_or_default(), "this property is required")]
-        }
-        ValidationErrorKind::AdditionalProperties { unexpected }
-        | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-            unexpected.iter().map(|name| field(&shortened(name), "there is no such property")).collect()
-        }
-        _ => vec![Violation { pointer: at, message: error.masked_with("the value").to_string() }],
-    }
-}
-
-fn shortened(name: &str) -> String {
-    name.chars().take(100).collect()
 }
 
 #[cfg(test)]

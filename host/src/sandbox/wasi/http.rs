@@ -150,11 +150,13 @@ fn told(stopped: Stopped, way_out: &WayOut) -> Error {
     way_out.gates.secrets.scrub(&mut text);
     tracing::info!(target: "provider", provider, correlation_id, "a request over wasi:http came to nothing: {text}");
     match error {
-        OutboundError::InvalidRequest(text) => Error::InternalError(Some(text)),
+        OutboundError::InvalidRequest(text) | OutboundError::DeniedMethod(text) => Error::InternalError(Some(text)),
         OutboundError::DeniedHost(_) | OutboundError::BudgetExhausted => Error::HttpRequestDenied,
         OutboundError::DeniedAddress(_) => Error::DestinationIpProhibited,
         OutboundError::Dns(_) => Error::DnsError { rcode: None, info_code: None },
         OutboundError::Connection(_) => Error::DestinationUnavailable,
+        OutboundError::Unsearchable(_) => Error::HttpResponseContentCoding(None),
+        OutboundError::Crowded { .. } => Error::ConnectionLimitReached,
         OutboundError::Tls(_) => Error::TlsProtocolError,
         OutboundError::Timeout => Error::ConnectionReadTimeout,
         OutboundError::TooLarge { limit } => Error::HttpResponseBodySize(Some(limit)),

@@ -39,10 +39,15 @@ pub fn scrubbing(input: &[u8]) {
         scrubber.text(&mut text);
         assert!(text.as_bytes() == clean, "text and bytes disagree");
     }
+    // Lines may be broken, and pieces of several forms make another one when what is between them is blank.
+    let blank = |byte: &u8| byte.is_ascii_whitespace();
+    let squeezed: Vec<u8> = text.iter().copied().filter(|byte| !blank(byte)).collect();
+    let holds = |text: &[u8], form: &str| memmem::find(text, form.as_bytes()).is_some();
     let cannot_hold_it = !text.iter().any(|byte| b"%\\&+".contains(byte))
-        && !LETTERS
-            .bytes()
-            .any(|letter| memmem::find(&text, form(letter, value).unwrap_or_default().as_bytes()).is_some());
+        && !LETTERS.bytes().filter_map(|letter| form(letter, value)).any(|form| {
+            let unbroken: String = form.chars().filter(|letter| !letter.is_ascii_whitespace()).collect();
+            holds(&text, &form) || holds(&squeezed, &unbroken)
+        });
     assert!(!cannot_hold_it || clean == text, "a text without the value is changed");
     // A value that is itself a piece of JSON, a number or an escape has nothing to be replaced with in its place.
     let harmless = value.starts_with('Z') && value.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -52,7 +57,7 @@ pub fn scrubbing(input: &[u8]) {
 }
 
 /// Every letter that [`form`] knows.
-const LETTERS: &str = "pfuUjJnNsbcdBCDhH";
+const LETTERS: &str = "pfuUjJnNsbcdBCDhHwWeElLvV";
 
 /// The value as `letter` says; each written with other code than the one that is to recognise it.
 fn form(letter: u8, value: &str) -> Option<String> {
@@ -81,10 +86,33 @@ fn form(letter: u8, value: &str) -> Option<String> {
         b'B' => base64(0, &URL_SAFE_NO_PAD),
         b'C' => base64(1, &URL_SAFE_NO_PAD),
         b'D' => base64(2, &URL_SAFE_NO_PAD),
+        b'w' => broken(&base64(0, &STANDARD_NO_PAD), "\n"),
+        b'W' => broken(&base64(1, &STANDARD_NO_PAD), "\r\n  "),
+        b'e' => twice(&base64(0, &STANDARD_NO_PAD)),
+        b'E' => twice(&base64(2, &URL_SAFE_NO_PAD)),
+        b'l' => each(&|byte| format!("{}\0", char::from(byte))).trim_end_matches('\0').to_owned(),
+        b'L' => each(&|byte| format!("\\u{byte:04x}\\u0000")).trim_end_matches("\\u0000").to_owned(),
+        b'v' => twice(&each(&|byte| format!("{}\0", char::from(byte)))),
+        b'V' => broken(&each(&|byte| format!("{byte:02x}")), "\n"),
         b'h' => each(&|byte| format!("{byte:02x}")),
         b'H' => each(&|byte| format!("{byte:02X}")),
         _ => return None,
     })
+}
+
+/// Base64 of a text, without the characters at its end that also depend on the neighbour.
+fn twice(text: &str) -> String {
+    let mut encoded = STANDARD_NO_PAD.encode(text);
+    if !text.len().is_multiple_of(3) {
+        encoded.pop();
+    }
+    encoded
+}
+
+/// A text in lines of five characters.
+fn broken(text: &str, with: &str) -> String {
+    let lines: Vec<_> = text.as_bytes().chunks(5).map(|line| String::from_utf8_lossy(line)).collect();
+    lines.join(with)
 }
 
 /// What a reader might make of a text.

@@ -40,9 +40,9 @@ const ROWS: &[Row] = &[
     ("class-none", |d| d.tools[0].class = 3, &["cannot describe itself: the provider crashed"]),
     ("class-far-out", |d| d.tools[0].class = 255, &["cannot describe itself: the provider crashed"]),
     (
-        "write-that-reads",
+        "class-higher",
         |d| d.tools[0].class = 2,
-        &["`calm` is a write and says that it only reads: mend its annotations or its class"],
+        &["`calm`: the config says class read, the component write: find out what the tool does"],
     ),
     ("read-that-destroys", |d| d.tools[0].annotations = [0, 1, 0, 0], &["`calm` is a read and says that it destroys"]),
     (

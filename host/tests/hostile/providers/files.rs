@@ -27,9 +27,9 @@ const ROWS: &[(&str, &[&str])] = &[
     ("missing", UNREADABLE),
     ("folder", UNREADABLE),
     ("leads-to-itself", UNREADABLE),
-    ("sparse", &["cannot be read: larger than 64 MiB"]),
-    ("endless", &["cannot be read: it is not a file"]),
-    ("pipe", &["cannot be read: it is not a file"]),
+    ("sparse", &["cannot be read: it is larger than 64 MiB"]),
+    ("endless", &["cannot be read: it is a device"]),
+    ("pipe", &["cannot be read: it is a FIFO"]),
 ];
 
 #[tokio::test]

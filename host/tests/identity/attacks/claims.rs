@@ -9,6 +9,12 @@ use crate::support::{
     jwt::{self, Es256, claims, now, with},
 };
 
+/// The claims without their names, in the order in which the hub reads them.
+fn values() -> Value {
+    let claims = claims(ADMIN);
+    json!([claims["sub"], claims["iss"], claims["exp"], claims["iat"], claims["app_metadata"]])
+}
+
 pub fn attacks(key: &Es256) -> Vec<Attack> {
     let header = json!({ "alg": "ES256", "typ": "JWT" });
     let set = |name: &str, claim: &str, value: Value, code| {
@@ -77,6 +83,12 @@ pub fn attacks(key: &Es256) -> Vec<Attack> {
         set("sub as a list", "sub", json!([Uuid::new_v4()]), MALFORMED),
         set("a role that is no text", "app_metadata", json!({ "ops_role": ["ops_admin"] }), MALFORMED),
         set("app_metadata as text", "app_metadata", json!("{\"ops_role\":\"ops_admin\"}"), MALFORMED),
+        set("app_metadata as a list", "app_metadata", json!([ADMIN]), MALFORMED),
+        set("app_metadata as a list of role and team", "app_metadata", json!([ADMIN, "platform"]), MALFORMED),
+        set("app_metadata as a list of nothing", "app_metadata", json!([null, null]), MALFORMED),
+        set("app_metadata as an empty list", "app_metadata", json!([]), MALFORMED),
+        set("app_metadata in a list", "app_metadata", json!([{ "ops_role": ADMIN }]), MALFORMED),
+        bearer("claims that are a list of their values", key.token(&header, &values()), MALFORMED),
         bearer("claims that are a list", key.token(&header, &json!([claims(ADMIN)])), MALFORMED),
         bearer("no claims", key.token(&header, &json!({})), MALFORMED),
         bearer("claims that are null", key.token(&header, &Value::Null), MALFORMED),

@@ -24,6 +24,11 @@ async fn an_identity_providers_keys_serve_their_own_purpose_only() {
         es.jwk("es"),
         rs.jwk("rs"),
         with(unfit.jwk("encrypts"), "use", json!("enc")),
+        with(with(unfit.jwk("wraps"), "use", Value::Null), "key_ops", json!(["wrapKey", "deriveKey"])),
+        with(unfit.jwk("both"), "key_ops", json!(["verify", "encrypt"])),
+        with(unfit.jwk("another"), "alg", json!("RS256")),
+        unfit.jwk("twice"),
+        other.jwk("twice"),
         json!({ "kty": "oct", "alg": "HS256", "kid": "shared", "k": encoded(secret) }),
     ]);
     // The attacker publishes keys too, and every token says where.
@@ -52,6 +57,11 @@ async fn an_identity_providers_keys_serve_their_own_purpose_only() {
         bearer("a longer hash of the same key", jwt::token(&header("RS384", "rs"), &mine, |m| rs.rs384(m)), ALGORITHM),
         bearer("PS256 under the name of RS256", jwt::token(&header("RS256", "rs"), &mine, |m| rs.ps256(m)), SIGNATURE),
         bearer("a key for encryption", by(&unfit, &header("ES256", "encrypts")), SIGNATURE),
+        bearer("a key for the wrapping of keys", by(&unfit, &header("ES256", "wraps")), SIGNATURE),
+        bearer("a key for encryption too", by(&unfit, &header("ES256", "both")), SIGNATURE),
+        bearer("a key that is said to be of another type", by(&unfit, &header("ES256", "another")), SIGNATURE),
+        bearer("one of two keys of a name", by(&unfit, &header("ES256", "twice")), SIGNATURE),
+        bearer("the other one", by(&other, &header("ES256", "twice")), SIGNATURE),
         bearer("a shared key", hs("HS256", "shared", secret), ALGORITHM),
         bearer("a shared key under the name of another", hs("HS256", "es", secret), ALGORITHM),
         bearer("the EC key as secret", hs("HS256", "es", &es.point()), ALGORITHM),

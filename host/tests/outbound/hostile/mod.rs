@@ -28,8 +28,8 @@ const TOO_MANY_HEADERS: Ends = Ends::With("connection", "more than the hub takes
 const NOT_HTTP: Ends = Ends::With("connection", "broke the connection or did not answer in HTTP");
 /// As soon as the body is not what was promised.
 const BROKEN_OFF: Ends = Ends::With("connection", "broke off in the middle of its answer");
-/// At the end of the window, or at the cap where the hub reads as fast as it is sent.
-const OUTRUN: Ends = Ends::OneOf(&[BROKEN_OFF, AT_CAP]);
+/// At the end of the window, at the cap where the hub reads as fast as it is sent, or, on a busy machine, at neither in time.
+const OUTRUN: Ends = Ends::OneOf(&[BROKEN_OFF, AT_CAP, LATE]);
 
 /// How an exchange ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,8 +89,8 @@ async fn withstand(hub: &Hub, door: &Door, provider: &str, attacks: &[Attack], f
         let row = rows.iter().find(of_attack).unwrap_or_else(|| panic!("{} has no row", attack.name));
         let outcomes: &[_] = match attack.ends {
             Ends::As(_) => &["ok"],
-            LATE => &["failed", "timeout"],
-            Ends::With(..) | Ends::OneOf(_) => &["failed"],
+            LATE | Ends::OneOf(_) => &["failed", "timeout"],
+            Ends::With(..) => &["failed"],
         };
         assert!(outcomes.contains(&row["outcome"].as_str().expect("an outcome")), "{}: {row}", attack.name);
         assert!(attack.url.contains(row["hostname"].as_str().expect("a host")), "{}: {row}", attack.name);

@@ -1,0 +1,287 @@
+//! The writer's thread: what it does while rows are taken, and what while they are not.
+//!
+//! When a commit fails nothing new begins ([`Standing`]); events of operations that were under way are kept, and tried again
+//! until they are durable. That is bounded by what was under way. Their callers are told at once that they are not recorded.
+
+use std::{
+    collections::VecDeque,
+    error::Error as _,
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc::Sender},
+    thread,
+    time::Duration,
+};
+
+use tokio::{
+    runtime,
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+use uuid::Uuid;
+
+use super::{
+    denials::{Denials, Together},
+    event::Event,
+    ledger::{Entry, Fault, Ledger},
+    liveness::{self, Alive},
+    standing::Standing,
+    sweep::Sweep,
+    writer::{AuditError, Done, Message},
+};
+use crate::store::sqlite::BUSY_TIMEOUT;
+
+/// The most events in one transaction.
+const BATCH: usize = 512;
+/// How often writing is tried again after it failed.
+const TRY_AGAIN: Duration = Duration::from_millis(500);
+/// How long such a try waits for another process: messages wait meanwhile.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// How long the end of the hub waits for writing to become possible.
+const ENDING: Duration = Duration::from_secs(5);
+
+/// An entry that is written now, and those who wait for it.
+struct Writing {
+    entry: Entry,
+    waiting: Vec<Done>,
+}
+
+impl From<Together> for Writing {
+    fn from(Together { event, waiting }: Together) -> Self {
+        Self { entry: Entry::Event(event), waiting }
+    }
+}
+
+/// What the writer can do.
+enum Phase {
+    /// Rows are taken.
+    Writable,
+    /// They are not. Events of operations that were under way wait for the next try, in the order in which they came.
+    Refusing { kept: VecDeque<Event>, next: Instant },
+}
+
+/// The writer.
+pub(super) struct Recorder {
+    ledger: Ledger,
+    database: PathBuf,
+    phase: Phase,
+    standing: Arc<Standing>,
+    alive: Alive,
+    /// The sweep ends when this does.
+    _sweeps: Sender<()>,
+}
+
+impl Recorder {
+    /// Opens the trail and answers the intents that crashed hubs left.
+    pub(super) fn open(
+        data: &Path,
+        database: &Path,
+        standing: Arc<Standing>,
+        queue: mpsc::WeakSender<Message>,
+    ) -> Result<Self, AuditError> {
+        let id = Uuid::now_v7();
+        let alive = Alive::announce(data, id)?;
+        let mut ledger = Ledger::open(data, database, id)?;
+        for dead in liveness::dead(data)? {
+            answer(&mut ledger, &dead.to_string()).map_err(|error| AuditError::Open(error.to_string()))?;
+            liveness::bury(data, dead);
+        }
+        let (sweeps, end) = std::sync::mpsc::channel();
+        Sweep { data: data.to_owned(), database: ledger.path().to_owned(), own: id, queue, end }.start()?;
+        let database = ledger.path().to_owned();
+        Ok(Self { ledger, database, phase: Phase::Writable, standing, alive, _sweeps: sweeps })
+    }
+
+    pub(super) fn run(mut self, mut queue: mpsc::Receiver<Message>, clock: &runtime::Runtime) {
+        let mut denials = Denials::default();
+        let mut arrived = Vec::with_capacity(BATCH);
+        let mut open = true;
+        while open {
+            let wake = denials.next_end().into_iter().chain(self.next_try()).min();
+            open = clock.block_on(receive(&mut queue, &mut arrived, wake));
+            let now = Instant::now();
+            let mut batch = Vec::with_capacity(arrived.len());
+            let mut dead = Vec::new();
+            for message in arrived.drain(..) {
+                match message {
+                    Message::Close => open = false,
+                    Message::Answer { dead: writer, done } => dead.push((writer, done)),
+                    Message::Write { entry: Entry::Event(event), done } => {
+                        let now = denials.hold(event, done, now);
+                        batch.extend(
+                            now.map(|(event, done)| Writing { entry: Entry::Event(event), waiting: vec![done] }),
+                        );
+                    }
+                    Message::Write { entry, done } => batch.push(Writing { entry, waiting: vec![done] }),
+                }
+            }
+            // What is held has its row before the writer ends.
+            let due = if open { denials.due(now) } else { denials.all() };
+            batch.extend(due.into_iter().map(Writing::from));
+            self.write(batch);
+            if self.next_try().is_some_and(|next| next <= Instant::now()) {
+                self.try_again();
+            }
+            for (writer, done) in dead {
+                self.answer_for(&writer, done);
+            }
+        }
+        self.finish();
+    }
+
+    fn next_try(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Writable => None,
+            Phase::Refusing { next, .. } => Some(*next),
+        }
+    }
+
+    /// Writes a batch and tells those who wait for it. What cannot be written is kept.
+    fn write(&mut self, batch: Vec<Writing>) {
+        if batch.is_empty() {
+            return;
+        }
+        if let Phase::Refusing { .. } = self.phase {
+            return self.keep(batch, &AuditError::Write("nothing can be written just now".to_owned()));
+        }
+        self.standing.committing();
+        match self.ledger.commit(batch.iter().map(|writing| &writing.entry)) {
+            Ok(rows) => {
+                for (row, writing) in rows.into_iter().zip(batch) {
+                    tell(writing.waiting, &row);
+                }
+                self.writable();
+            }
+            Err(fault) => {
+                let told = AuditError::Write(fault.to_string());
+                self.refuse(&fault);
+                self.keep(batch, &told);
+            }
+        }
+    }
+
+    /// Keeps what must be recorded, and tells those who wait that it is not. An operation that could not be announced does
+    /// not run; the event that says so is still to come.
+    fn keep(&mut self, batch: Vec<Writing>, told: &AuditError) {
+        for Writing { entry, waiting } in batch {
+            if let (Entry::Event(event), Phase::Refusing { kept, .. }) = (entry, &mut self.phase) {
+                kept.push_back(*event);
+            }
+            tell(waiting, &Err(told.clone()));
+        }
+    }
+
+    /// From now on nothing new begins.
+    fn refuse(&mut self, fault: &Fault) {
+        if self.standing.refuse(fault.to_string()) {
+            tracing::error!(
+                error = %fault,
+                cause = fault.source().map(ToString::to_string),
+                database = %self.database.display(),
+                "operations could not be recorded: none begins until that is possible again"
+            );
+        }
+        let next = Instant::now() + TRY_AGAIN;
+        match &mut self.phase {
+            Phase::Refusing { next: other, .. } => *other = next,
+            writable @ Phase::Writable => *writable = Phase::Refusing { kept: VecDeque::new(), next },
+        }
+    }
+
+    /// Rows are taken (again). Those who were turned away have their row.
+    fn writable(&mut self) {
+        self.phase = Phase::Writable;
+        if let Some(turned_away) = self.standing.writable() {
+            let entry = Entry::Event(Box::new(turned_away.event()));
+            self.write(vec![Writing { entry, waiting: Vec::new() }]);
+        }
+    }
+
+    /// Tries to write what was kept.
+    fn try_again(&mut self) {
+        match self.write_kept() {
+            Ok(recorded) => {
+                tracing::warn!(recorded, database = %self.database.display(), "operations can be recorded again");
+                self.writable();
+            }
+            Err(fault) => self.refuse(&fault),
+        }
+    }
+
+    fn write_kept(&mut self) -> Result<usize, Fault> {
+        let Phase::Refusing { kept, .. } = &mut self.phase else { return Ok(0) };
+        self.ledger.mend()?;
+        self.ledger.be_patient(PATIENCE);
+        let mut recorded = 0;
+        loop {
+            let count = kept.len().min(BATCH);
+            // Also when there is nothing: it shows whether something could be written.
+            self.ledger.commit_again(kept.iter().take(count))?;
+            kept.drain(..count);
+            recorded += count;
+            if kept.is_empty() {
+                break;
+            }
+        }
+        self.ledger.be_patient(BUSY_TIMEOUT);
+        Ok(recorded)
+    }
+
+    fn answer_for(&mut self, dead: &str, done: oneshot::Sender<bool>) {
+        let answered = match &self.phase {
+            Phase::Refusing { .. } => false,
+            Phase::Writable => match answer(&mut self.ledger, dead) {
+                Ok(()) => true,
+                Err(fault) => {
+                    self.refuse(&fault);
+                    false
+                }
+            },
+        };
+        // The sweep may have ended.
+        let _ = done.send(answered);
+    }
+
+    /// The end of the hub: what is kept is tried for a while.
+    fn finish(mut self) {
+        let until = Instant::now() + ENDING;
+        while let Phase::Refusing { .. } = self.phase {
+            self.try_again();
+            if Instant::now() >= until {
+                break;
+            }
+            thread::sleep(PATIENCE);
+        }
+        if let Phase::Refusing { kept, .. } = self.phase {
+            tracing::error!(
+                operations = kept.len(),
+                "these have no row; those that were announced get one by the next start, outcome `interrupted`"
+            );
+            self.alive.leave();
+        }
+    }
+}
+
+fn answer(ledger: &mut Ledger, dead: &str) -> Result<(), Fault> {
+    let operations = ledger.answer(dead)?;
+    if operations > 0 {
+        tracing::warn!(operations, "a hub ended in the middle of operations: see outcome `interrupted`");
+    }
+    Ok(())
+}
+
+fn tell(waiting: Vec<Done>, row: &Result<Uuid, AuditError>) {
+    for done in waiting {
+        // The caller may have gone; its event is recorded all the same.
+        let _ = done.send(row.clone());
+    }
+}
+
+/// Waits for messages, or until something is due. False when no more messages will come.
+async fn receive(queue: &mut mpsc::Receiver<Message>, arrived: &mut Vec<Message>, due: Option<Instant>) -> bool {
+    let received = queue.recv_many(arrived, BATCH);
+    match due {
+        None => received.await > 0,
+        // Cancelling `recv_many` loses nothing.
+        Some(due) => tokio::time::timeout_at(due, received).await.map_or(true, |messages| messages > 0),
+    }
+}

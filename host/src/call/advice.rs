@@ -1,0 +1,151 @@
+//! What to do about an error, and when. Many clients show a model nothing but the text, so the text says all of it.
+
+use std::time::Duration;
+
+use super::{CallError, InputFault, ProviderFault, whole_seconds};
+use crate::{audit::AuditError, identity::IdentityError, sandbox::RunError};
+
+/// How long to leave alone what failed for a reason that passes, where nobody said how long.
+const PASSING: Duration = Duration::from_secs(5);
+/// When to come back to a provider that is still loading.
+const LOADING: Duration = Duration::from_secs(2);
+
+/// When it makes sense to try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    /// After this long, not before.
+    After(Duration),
+    /// At once, with another input: the same one ends the same way.
+    Changed,
+    /// When somebody has mended what is wrong: waiting does not.
+    Mended,
+}
+
+/// What to do about an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Advice {
+    /// The next step, as a clause.
+    pub next: &'static str,
+    /// When the call may be tried again.
+    pub retry: Retry,
+}
+
+impl Retry {
+    /// The same as a clause.
+    #[must_use]
+    pub fn told(self) -> String {
+        match self {
+            Self::After(after) => format!("in {} s", whole_seconds(after).max(1)),
+            Self::Changed => "at once with another input, not with this one".to_owned(),
+            Self::Mended => "not before that is done".to_owned(),
+        }
+    }
+}
+
+impl CallError {
+    /// The error for whoever sees only text: its code, what is wrong, what to do next, and when. One line, unless a provider's
+    /// own words are more.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let Advice { next, retry } = self.advice();
+        format!("{}: {self} (next: {next}; retry: {})", self.code(), retry.told())
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn advice(&self) -> Advice {
+        let (next, retry) = match self {
+            Self::Unauthenticated(IdentityError::KeysUnavailable) => ("wait", Retry::After(PASSING)),
+            Self::Unauthenticated(_) => ("send a valid token as `Authorization: Bearer <token>`", Retry::Mended),
+            Self::UnknownProvider(_) | Self::UnknownItem { .. } => {
+                ("list what there is and use a name exactly as listed", Retry::Changed)
+            }
+            Self::Ambiguous { .. } => ("ask for one of these names", Retry::Changed),
+            Self::Disabled(_) => ("go on without this provider, or have an admin enable it", Retry::Mended),
+            Self::Unavailable { .. } => {
+                ("go on without this provider, or tell an admin", Retry::After(crate::health::RECHECK_DOWN))
+            }
+            Self::Loading(_) => ("wait", Retry::After(LOADING)),
+            Self::Forbidden { .. } => ("go on without it, or have an admin grant the role", Retry::Mended),
+            Self::Misaddressed(_) => ("dial the hub as it is known, or tell its admin", Retry::Mended),
+            Self::RateLimited { retry_after, .. } => {
+                ("wait, or have an admin raise the quota", Retry::After(*retry_after))
+            }
+            Self::TooMany(_) | Self::Input(InputFault::NoRoom(_)) => {
+                ("wait for a call of yours to end", Retry::After(Duration::from_secs(1)))
+            }
+            Self::TooOften(often) => ("mend what is refused, and ask less often", Retry::After(often.retry_after())),
+            Self::Request(_) => ("send it as the protocol has it", Retry::Changed),
+            Self::Input(InputFault::TooSlow(_)) => ("send it again", Retry::After(Duration::from_secs(1))),
+            Self::Input(_) => ("correct the input", Retry::Changed),
+            Self::Run(RunError::Timeout(_)) => {
+                ("ask for less; a scan or write may have acted all the same, so look first", Retry::After(PASSING))
+            }
+            Self::Run(RunError::Cancelled) => {
+                ("a scan or write may have acted all the same, so look first", Retry::After(Duration::from_secs(1)))
+            }
+            Self::Run(RunError::Limit(_)) => ("ask for less", Retry::Changed),
+            Self::Run(RunError::Trap(_)) => (
+                "try once more, then with another input, and tell an admin if it stays so; a scan or write may have acted, so \
+                 look first",
+                Retry::After(PASSING),
+            ),
+            Self::Run(RunError::Busy(_)) => ("wait", Retry::After(Duration::from_secs(1))),
+            Self::Provider(fault) => return of_provider(fault),
+            Self::InvalidOutput(_) => {
+                ("try with another input, and tell an admin; a scan or write has acted", Retry::Changed)
+            }
+            Self::NotRecorded(AuditError::Refusing) => {
+                ("nothing ran; tell an admin if it stays so", Retry::After(PASSING))
+            }
+            Self::NotRecorded(_) | Self::Internal => {
+                ("a scan or write may have acted, so look first; tell an admin if it stays so", Retry::After(PASSING))
+            }
+        };
+        Advice { next, retry }
+    }
+}
+
+/// What a provider's own code means for its caller. Its words may say more, or nothing.
+fn of_provider(fault: &ProviderFault) -> Advice {
+    let passing = Retry::After(fault.retry_after.unwrap_or(PASSING));
+    let (next, retry) = match fault.code {
+        "invalid_input" => ("correct the input", Retry::Changed),
+        "not_found" => ("look the name or id up, then ask for that", Retry::Changed),
+        "conflict" => ("look at how it is now, then decide anew", Retry::Changed),
+        "upstream_auth" => ("have an admin check the provider's credentials", Retry::Mended),
+        "misconfigured" => ("have an admin check the provider's config", Retry::Mended),
+        "upstream_rate_limited" => ("wait", passing),
+        "upstream_timeout" => ("ask for less; a scan or write may have acted all the same, so look first", passing),
+        "upstream_failed" | "upstream_unreachable" => ("wait, and tell an admin if it stays so", passing),
+        _ => ("try with another input, and tell an admin if it stays so", Retry::Changed),
+    };
+    // What the provider says itself is more than a guess from its code.
+    Advice { next, retry: fault.retry_after.map_or(retry, Retry::After) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_has_the_code_the_next_step_and_the_time() {
+        let timeout = CallError::Run(RunError::Timeout(Duration::from_millis(300))).told();
+        assert!(timeout.starts_with("timeout: no answer within 300 ms"), "{timeout}");
+        assert!(timeout.contains("next: ask for less") && timeout.ends_with("retry: in 5 s)"), "{timeout}");
+
+        let trap = CallError::Run(RunError::Trap("unreachable".into())).told();
+        assert!(
+            trap.starts_with("provider_crashed: ") && trap.contains("next: ") && trap.contains("retry: in"),
+            "{trap}"
+        );
+
+        let fault = |code, retry_after| {
+            CallError::Provider(ProviderFault { code, message: "no".into(), retry_after, status: 502 }).told()
+        };
+        assert!(fault("upstream_auth", None).ends_with("retry: not before that is done)"));
+        assert!(fault("invalid_input", None).ends_with("retry: at once with another input, not with this one)"));
+        assert!(fault("upstream_failed", Some(Duration::from_millis(6100))).ends_with("retry: in 7 s)"));
+        assert!(fault("not_found", Some(Duration::ZERO)).ends_with("retry: in 1 s)"));
+    }
+}
