@@ -336,7 +336,7 @@ async fn a_component_that_breaks_the_contract_is_refused_naming_every_offence() 
 /// What `GET /health` says is wrong with a provider.
 pub fn error_of(health: &Value, provider: &str) -> String {
     let providers = health["providers"].as_array().expect("providers");
-    let found = providers.iter().find(|one| one["provider"] == provider);
+    let found = providers.iter().find(|one| one["provider"] == provider && one["status"] != "loading");
     found.and_then(|one| one["error"].as_str()).unwrap_or_default().to_owned()
 }
 
