@@ -12,8 +12,10 @@ pub mod config;
 pub mod health;
 pub mod identity;
 pub mod invocation;
+pub mod json;
 pub mod limits;
 pub mod mcp;
+pub mod names;
 pub mod outbound;
 #[cfg(any(test, fuzzing))]
 mod properties;
@@ -21,4 +23,5 @@ pub mod registry;
 pub mod sandbox;
 pub mod store;
 pub mod telemetry;
+pub mod text;
 pub mod vault;

@@ -15,9 +15,10 @@ use super::{
     connections::{Connection, UnderWay},
 };
 use crate::{
-    call::{CallError, Hub, Surface},
+    call::{CallError, Hub},
     identity::{Caller, IdentityError},
     limits::Place,
+    names::Surface,
 };
 
 /// The request's place among its caller's calls under way, or why there is none.

@@ -7,7 +7,7 @@ use axum::{
     response::Response,
 };
 
-use crate::call::CorrelationId;
+use crate::names::CorrelationId;
 
 /// The header's name.
 pub(super) const CORRELATION: HeaderName = HeaderName::from_static("x-correlation-id");

@@ -16,10 +16,12 @@ use serde::Serialize;
 
 use super::{Admission, Correlation, Refused, access, tools};
 use crate::{
-    call::{Call, CallError, Hub, Operation, Output, Principal, Surface, whole_seconds},
+    call::{Call, CallError, Hub, Operation, Output, Principal},
     health::{Health, Status},
-    identity::{Caller, Role},
+    identity::Caller,
+    names::{Role, Surface},
     registry::{Entry, Snapshot},
+    text::whole_seconds,
 };
 
 /// The answer of `GET /health`.

@@ -33,10 +33,12 @@ pub use problem::{Problem, challenge};
 
 use self::{access::Entrance, discovery::Discovery};
 use crate::{
-    call::{CallError, Hub, InputFault, RequestFault, Surface, plain},
+    call::{CallError, Hub, InputFault, RequestFault},
     identity::Caller,
     limits::Place,
     mcp::http::refusal,
+    names::Surface,
+    text::plain,
 };
 
 /// The largest request body, in bytes (A4).

@@ -9,10 +9,7 @@ use axum::{
 };
 use serde::Serialize;
 
-use crate::{
-    call::{CallError, Violation},
-    identity::IdentityError,
-};
+use crate::{call::CallError, identity::IdentityError, json::Violation};
 
 /// A problem document.
 #[derive(Debug, Serialize)]
@@ -69,7 +66,7 @@ pub(super) fn with(error: &CallError, addition: &str) -> Response {
     problem.errors = error.violations().to_vec();
     let mut response = problem.into_response();
     if let Some(after) = error.retry_after() {
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(crate::call::whole_seconds(after).max(1)));
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(crate::text::whole_seconds(after).max(1)));
     }
     if status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
         // RFC 9110 §15.5.16: what would have been taken.

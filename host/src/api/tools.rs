@@ -13,9 +13,11 @@ use serde_json::{Map, Value};
 
 use super::{Admission, Correlation, discard, problem, read_body};
 use crate::{
-    call::{Answer, Call, CallError, Hub, Input, Kind, Operation, Output, Principal, Surface, did_you_mean, json},
+    call::{Answer, Call, CallError, Hub, Input, Kind, Operation, Output, Principal, did_you_mean},
     identity::Caller,
+    json,
     limits::Place,
+    names::Surface,
 };
 
 /// Names the audit row of an answer.
@@ -77,7 +79,7 @@ pub(super) async fn call_health(
 /// The input, or what is wrong with it. No body at all is an empty object, for tools that need none.
 async fn input(headers: &HeaderMap, body: Body, place: &Place) -> Input {
     let bytes = read_body(headers, body, place).await?;
-    if bytes.is_empty() { Ok(Value::Object(Map::new())) } else { json::parse(&bytes) }
+    if bytes.is_empty() { Ok(Value::Object(Map::new())) } else { Ok(json::parse(&bytes)?) }
 }
 
 /// An answer with the id of its audit row, and what may have been meant where the name is unknown.

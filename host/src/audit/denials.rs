@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{event::Event, writer::Done};
-use crate::{identity::Role, limits::Buckets};
+use crate::{limits::Buckets, names::Role};
 
 /// How long denials are gathered.
 const SECOND: Duration = Duration::from_secs(1);

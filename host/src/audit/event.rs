@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{call::plain, identity::Role};
+use crate::{names::Role, text::plain};
 
 /// Payloads and results longer than this, in bytes of JSON, are recorded as a digest and a preview.
 const DOCUMENT_MAX: usize = 64 * 1024;

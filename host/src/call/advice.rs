@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::{CallError, InputFault, ProviderFault, whole_seconds};
-use crate::{audit::AuditError, identity::IdentityError, sandbox::RunError};
+use super::{CallError, InputFault, ProviderFault};
+use crate::{audit::AuditError, identity::IdentityError, sandbox::RunError, text::whole_seconds};
 
 /// How long to leave alone what failed for a reason that passes, where nobody said how long.
 const PASSING: Duration = Duration::from_secs(5);
@@ -49,6 +49,15 @@ impl CallError {
     pub fn told(&self) -> String {
         let Advice { next, retry } = self.advice();
         format!("{}: {self} (next: {next}; retry: {})", self.code(), retry.told())
+    }
+
+    /// When trying again makes sense, if time is what it takes.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.advice().retry {
+            Retry::After(after) => Some(after),
+            Retry::Changed | Retry::Mended => None,
+        }
     }
 
     /// What to do about it.

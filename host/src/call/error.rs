@@ -5,97 +5,17 @@
 
 use std::time::Duration;
 
-use serde::Serialize;
-
-use super::{ToolClass, advice::Retry};
+use super::{InputFault, Misaddress};
 use crate::{
     audit::{AuditError, Outcome},
     config::Quota,
-    identity::{IdentityError, Role},
+    identity::IdentityError,
+    json::{Violation, listed},
     limits::{Full, TooOften},
+    names::{Role, ToolClass},
     sandbox::{CallFault, ErrorCode, RunError},
+    text::whole_seconds,
 };
-
-/// One field that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Violation {
-    /// Where: a JSON pointer (RFC 6901); empty for the whole document.
-    pub pointer: String,
-    /// What is wrong there, without repeating the value.
-    pub message: String,
-}
-
-/// What is wrong with an input.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InputFault {
-    /// Larger than the limit, in bytes.
-    #[error("the input is larger than {} MB: send less", .0 / 1_000_000)]
-    TooLarge(usize),
-    /// Took longer than the limit to arrive, in seconds.
-    #[error("the input took longer than {0} s to arrive: send it faster, or less")]
-    TooSlow(u64),
-    /// Came in a coding (RFC 9110 §8.4) that the hub does not undo: nothing is unpacked here.
-    #[error(
-        "the input comes with a Content-Encoding that the hub does not undo: send it as it is, with none or `identity`"
-    )]
-    Encoded,
-    /// Did not fit beside what else the caller has sent.
-    #[error(transparent)]
-    NoRoom(#[from] Full),
-    /// Not JSON, or not an object.
-    #[error("the input is malformed: {0}")]
-    Malformed(String),
-    /// JSON beyond a limit of [`super::json`].
-    #[error("the input is more than the hub takes: {0}")]
-    TooComplex(String),
-    /// Holds a number that would be rounded.
-    #[error("the input holds a number that cannot be kept as it is written: {}", listed(std::slice::from_ref(.0)))]
-    Number(Violation),
-    /// Does not match the schema.
-    #[error("the input does not match the schema: {}", listed(.0))]
-    Invalid(Vec<Violation>),
-    /// Headers that repeat parts of the input (MCP 2026-07-28, `x-mcp-header`) say something else.
-    #[error("the request's headers do not match its input: {0}")]
-    HeaderMismatch(String),
-}
-
-/// By what a request called the hub, which the hub does not go by: a page in a browser may have been talked into it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Misaddress {
-    /// The `Host` it was sent to.
-    #[error(
-        "this hub is not known as {name}: dial it by the address it prints at its start, or have it started with its own URL{such} \
-         (or BULKHEAD_PUBLIC_URL)",
-        name = cited(.0),
-        such = public_url("https://", .0)
-    )]
-    Host(String),
-    /// The `Origin` of the page that sent it.
-    #[error(
-        "pages of {name} may not call this hub: only those of the machine itself may, and those of the URL that it is started \
-         with{such} (or BULKHEAD_PUBLIC_URL)",
-        name = cited(.0),
-        such = public_url("", .0)
-    )]
-    Origin(String),
-}
-
-/// What a caller wrote, in quotes that it cannot end.
-fn cited(name: &str) -> String {
-    format!("`{}`", name.replace('`', "'"))
-}
-
-/// The flag that would make `name` the hub's own, where it is a name that a shell takes as it stands: what a caller wrote may
-/// be pasted by whoever reads it in the trail.
-fn public_url(scheme: &str, name: &str) -> String {
-    let host = if scheme.is_empty() {
-        name.strip_prefix("https://").or_else(|| name.strip_prefix("http://")).unwrap_or_default()
-    } else {
-        name
-    };
-    let plain = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b':'));
-    if plain { format!(", such as `--public-url {scheme}{name}`") } else { ", by `--public-url`".to_owned() }
-}
 
 /// A request or message that its protocol does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -334,15 +254,6 @@ impl CallError {
         }
     }
 
-    /// When trying again makes sense, if time is what it takes.
-    #[must_use]
-    pub fn retry_after(&self) -> Option<Duration> {
-        match self.advice().retry {
-            Retry::After(after) => Some(after),
-            Retry::Changed | Retry::Mended => None,
-        }
-    }
-
     /// The fields that are wrong, where fields are.
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
@@ -366,42 +277,6 @@ fn not_recorded(error: &AuditError) -> &'static str {
     }
 }
 
-/// A duration in whole seconds, rounded up: what `Retry-After` wants.
-pub(crate) fn whole_seconds(duration: Duration) -> u64 {
-    duration.as_millis().div_ceil(1000).try_into().unwrap_or(u64::MAX)
-}
-
 fn granted(role: Option<Role>) -> &'static str {
     role.map_or("no ops_role", Role::as_str)
-}
-
-fn listed(violations: &[Violation]) -> String {
-    let each = violations.iter().map(|violation| match violation.pointer.as_str() {
-        "" => violation.message.clone(),
-        pointer => format!("{pointer}: {}", violation.message),
-    });
-    each.collect::<Vec<_>>().join("; ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_caller_wrote_stands_in_no_command_that_is_to_be_pasted() {
-        for hostile in ["$(id)", "http://a;touch${IFS}/tmp/x", "a`b", "null", "", "https://a b", "https://[::1]"] {
-            for told in [Misaddress::Host(hostile.into()).to_string(), Misaddress::Origin(hostile.into()).to_string()] {
-                let command = told.split("`--public-url").nth(1).expect("the flag is named").split('`').next();
-                let command = command.expect("its end");
-                assert!(command.bytes().all(|b| b.is_ascii_alphanumeric() || b" .-:/".contains(&b)), "{told}");
-                assert_eq!(told.matches('`').count() % 2, 0, "{told}");
-            }
-        }
-        let told = Misaddress::Origin("https://hub.example.org:8443".into()).to_string();
-        assert!(told.contains("such as `--public-url https://hub.example.org:8443`"), "{told}");
-        assert!(!Misaddress::Origin("null".into()).to_string().contains("--public-url null"));
-        assert!(
-            Misaddress::Host("hub.example.org".into()).to_string().contains("--public-url https://hub.example.org`")
-        );
-    }
 }

@@ -3,8 +3,10 @@
 //! A resource within an answer says where it is from. With another's URI on it, what a provider made up would pass for what
 //! the other says.
 
-use super::{CallError, ResourceUri, Violation};
+use super::CallError;
 use crate::{
+    json::Violation,
+    names::ResourceUri,
     registry::{Revision, Snapshot},
     sandbox::{Content, ResourceContent},
 };

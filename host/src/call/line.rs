@@ -2,173 +2,26 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
-use chrono::Utc;
 use futures::FutureExt as _;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    Answer, Call, CallError, CorrelationId, Input, InputFault, Operation, Output, Principal, Surface, ToolClass,
-    Violation, json, plain,
-    record::{Draft, log},
+    Answer, Call, CallError, Hub, Input, InputFault, Operation, Output, Principal, hub::READ_ROLE, record::Draft,
     run::Opening,
 };
 use crate::{
-    audit::{Audit, AuditError, Event, Refusal, UpstreamQuota},
+    audit::{AuditError, UpstreamQuota},
     config::RateLimits,
-    health::HealthBoard,
-    identity::{Caller, Identity, IdentityError, Role},
-    limits::{LimitKey, Limiter, Often, Place, Places},
-    registry::{Entry, Index, Lost, Prompt, Registry, Revision, Tool},
+    json::{self, Violation},
+    limits::LimitKey,
+    names::{CorrelationId, Role, ToolClass},
+    registry::{Entry, Index, Lost, Prompt, Revision, Tool},
     sandbox::Traces,
-    vault::Vault,
+    text::plain,
 };
 
-/// The role that reading resources, rendering prompts and looking at health needs.
-const READ_ROLE: Role = Role::OpsViewer;
-
-/// What the hub is made of.
-#[derive(Debug)]
-pub struct HubParts {
-    /// Which providers there are.
-    pub registry: Arc<Registry>,
-    /// Who calls.
-    pub identity: Identity,
-    /// How often they may.
-    pub limiter: Limiter,
-    /// How much at once.
-    pub places: Places,
-    /// Where secrets are.
-    pub vault: Arc<Vault>,
-    /// What happened.
-    pub audit: Audit,
-    /// How the providers are.
-    pub health: HealthBoard,
-}
-
-/// The hub: the one thing that every surface calls.
-#[derive(Debug)]
-pub struct Hub {
-    pub(super) parts: HubParts,
-    /// Every call that is under way.
-    pub(super) calls: TaskTracker,
-    /// Who is refused, and asks for checks, how often.
-    often: Often,
-}
-
 impl Hub {
-    /// A hub of these parts.
-    #[must_use]
-    pub fn new(parts: HubParts) -> Arc<Self> {
-        Arc::new(Self { parts, calls: TaskTracker::new(), often: Often::default() })
-    }
-
-    /// Which providers there are.
-    #[must_use]
-    pub fn registry(&self) -> &Arc<Registry> {
-        &self.parts.registry
-    }
-
-    /// How the providers are.
-    #[must_use]
-    pub fn health(&self) -> &HealthBoard {
-        &self.parts.health
-    }
-
-    /// Why nothing can be recorded; `None` while all is well.
-    #[must_use]
-    pub fn recording_problem(&self) -> Option<Refusal> {
-        self.parts.audit.refusal()
-    }
-
-    /// Who callers are verified by.
-    #[must_use]
-    pub fn identity(&self) -> &Identity {
-        &self.parts.identity
-    }
-
-    /// Authenticates what a caller shows as its bearer token. A refusal is on record when this returns.
-    ///
-    /// # Errors
-    /// When there is no token or it is not valid.
-    pub async fn authenticate(
-        self: &Arc<Self>,
-        shown: Result<&str, IdentityError>,
-        surface: Surface,
-        correlation_id: &CorrelationId,
-    ) -> Result<Arc<Caller>, CallError> {
-        let verified = match shown {
-            Ok(token) => self.parts.identity.verify(token).await,
-            Err(error) => Err(error),
-        };
-        match verified {
-            Ok(caller) => Ok(Arc::new(caller)),
-            Err(error) => Err(self.refuse(error.into(), "authenticate", None, surface, correlation_id).await),
-        }
-    }
-
-    /// A place among the caller's calls under way: before anything large of it is read, and until it has its answer.
-    ///
-    /// # Errors
-    /// When it has as many under way as it may. Make the call all the same, so that the refusal is recorded.
-    pub fn enter(&self, caller: &Caller) -> Result<Place, CallError> {
-        Ok(self.parts.places.enter(caller.user, caller.role.is_some())?)
-    }
-
-    /// Records a refusal that comes before there is a call: no identity, or a message that nothing can be read from.
-    /// Gives back the error to answer with. A caller without a role is told that and nothing else, and one that is refused
-    /// too often is told that.
-    pub async fn refuse(
-        self: &Arc<Self>,
-        error: CallError,
-        operation: &'static str,
-        caller: Option<&Caller>,
-        surface: Surface,
-        correlation_id: &CorrelationId,
-    ) -> CallError {
-        if self.parts.audit.turn_away().is_some() {
-            return AuditError::Refusing.into();
-        }
-        let error = match caller {
-            Some(caller) if caller.role.is_none() => CallError::Forbidden { needed: READ_ROLE, has: None },
-            _ => error,
-        };
-        let error = self.count_refusal(caller, error);
-        let event = Event {
-            id: Uuid::now_v7(),
-            created_at: Utc::now(),
-            provider: None,
-            tool: None,
-            caller_id: caller.map(|caller| caller.user),
-            caller_role: caller.and_then(|caller| caller.role),
-            team: caller.and_then(|caller| caller.team.clone()),
-            payload: None,
-            result: None,
-            outcome: error.outcome(),
-            error_code: Some(error.code()),
-            error: Some(error.to_string()),
-            duration_ms: 0,
-            hostname: None,
-            operation,
-            surface: surface.as_str(),
-            correlation_id: correlation_id.to_string(),
-            revision: None,
-            times: 1,
-            shares: true,
-            quotas: Vec::new(),
-        };
-        let hub = Arc::clone(self);
-        // In a task of its own, like a call: a client that has gone is on record too.
-        match self.calls.spawn(async move { hub.record(event).await }).await {
-            Ok(Ok(_)) => error,
-            Ok(Err(error)) => error.into(),
-            Err(broken) => {
-                tracing::error!(error = %broken, "a refusal's task broke");
-                CallError::Internal
-            }
-        }
-    }
-
     pub(super) async fn walk(&self, mut call: Call, gone: CancellationToken) -> Answer {
         if let Some(id) = self.turn_away(&call.principal) {
             return Answer { id, outcome: Err(AuditError::Refusing.into()) };
@@ -208,30 +61,6 @@ impl Hub {
             // The hub's own checks come again by themselves: they are not counted among what was refused.
             Principal::Hub => self.parts.audit.refusal().map(|_| Uuid::now_v7()),
         }
-    }
-
-    /// Counts what a caller is refused; gives the error to answer with, which is another when it is one too many.
-    fn count_refusal(&self, caller: Option<&Caller>, error: CallError) -> CallError {
-        let Some(caller) = caller else { return error };
-        match error {
-            // What is no fault of the caller's.
-            CallError::NotRecorded(_) | CallError::Internal | CallError::Run(_) | CallError::TooOften(_) => error,
-            _ => self.often.refused(caller.user).map_or_else(CallError::from, |()| error),
-        }
-    }
-
-    /// Records an event and logs it; gives the id of its row. Those that share a row share a line in the log.
-    async fn record(&self, event: Event) -> Result<Uuid, AuditError> {
-        if !event.shares {
-            log(&event);
-            return self.parts.audit.record(event).await;
-        }
-        let told = Event { payload: None, result: None, ..event.clone() };
-        let recorded = self.parts.audit.record(event).await;
-        if recorded.as_ref().map_or(true, |row| *row == told.id) {
-            log(&told);
-        }
-        recorded
     }
 
     async fn steps(

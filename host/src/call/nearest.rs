@@ -1,8 +1,9 @@
 //! "Did you mean": names that somebody may have meant, among those that the caller may use.
 
-use super::{Hub, ProviderName};
+use super::Hub;
 use crate::{
-    identity::{Caller, Role},
+    identity::Caller,
+    names::{ProviderName, Role},
     registry::Revision,
 };
 

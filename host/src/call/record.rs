@@ -6,12 +6,14 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Call, CallError, Operation, Output, Principal, plain};
+use super::{Call, CallError, Hub, Operation, Output, Principal};
 use crate::{
-    audit::{Event, Intent, Outcome, excerpt},
+    audit::{AuditError, Event, Intent, Outcome, excerpt},
     health::Health,
     identity::Caller,
+    names::Surface,
     sandbox::{Content, PromptMessage, PromptRole, ResourceBody, ResourceContent},
+    text::plain,
 };
 
 /// Said of a scan or write that was broken off.
@@ -146,9 +148,25 @@ impl Draft {
     }
 }
 
+impl Hub {
+    /// Records an event and logs it; gives the id of its row. Those that share a row share a line in the log.
+    pub(super) async fn record(&self, event: Event) -> Result<Uuid, AuditError> {
+        if !event.shares {
+            log(&event);
+            return self.parts.audit.record(event).await;
+        }
+        let told = Event { payload: None, result: None, ..event.clone() };
+        let recorded = self.parts.audit.record(event).await;
+        if recorded.as_ref().map_or(true, |row| *row == told.id) {
+            log(&told);
+        }
+        recorded
+    }
+}
+
 /// One line per operation; the payload stays in the audit trail. The hub's own checks are there every few seconds, so
 /// they are logged for debugging only.
-pub(super) fn log(event: &Event) {
+fn log(event: &Event) {
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
@@ -158,7 +176,7 @@ pub(super) fn log(event: &Event) {
                 operation = event.operation,
                 provider = event.provider,
                 tool = event.tool,
-                role = event.caller_role.map(crate::identity::Role::as_str),
+                role = event.caller_role.map(crate::names::Role::as_str),
                 outcome = event.outcome.as_str(),
                 error_code = event.error_code,
                 duration_ms = event.duration_ms,
@@ -166,7 +184,7 @@ pub(super) fn log(event: &Event) {
             )
         };
     }
-    if event.surface == super::Surface::Probe.as_str() { line!(debug) } else { line!(info) }
+    if event.surface == Surface::Probe.as_str() { line!(debug) } else { line!(info) }
 }
 
 /// An output as the audit trail keeps it: binary content by its size only.

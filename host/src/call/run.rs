@@ -10,8 +10,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Call, CallError, Hub, InputFault, Operation, Output, Principal, ProviderFault, ResourceUri, ToolClass, Violation,
-    json,
+    Call, CallError, Hub, Operation, Output, Principal, ProviderFault,
     label::{Labels, Place},
     record::Draft,
 };
@@ -19,12 +18,15 @@ use crate::{
     config::ToolTimeout,
     health::{CHECK_TIME, Health, Status},
     invocation,
+    json::{self, JsonError, Violation},
+    names::{ResourceUri, ToolClass},
     outbound::Acting,
-    registry::{Revision, Tool, one_line},
+    registry::{Revision, Tool},
     sandbox::{
         CallContext, Content, GateSet, HealthStatus, ResourceBody, ResourceContent, Run, RunError, Taker, ToolOutput,
         Traces,
     },
+    text::one_line,
     vault::CallSecrets,
 };
 
@@ -270,9 +272,9 @@ fn unpacked(mut output: ToolOutput, secrets: &CallSecrets) -> Result<(Value, Vec
     scrub_content(&mut output.content, secrets);
     let value = json::parse_output(output.output.as_bytes()).map_err(|fault| {
         CallError::InvalidOutput(vec![match fault {
-            InputFault::Number(number) => number,
-            InputFault::Malformed(why) => whole(format!("not JSON: {why}")),
-            fault => whole(fault.to_string()),
+            JsonError::Number(number) => number,
+            JsonError::Malformed(why) => whole(format!("not JSON: {why}")),
+            JsonError::TooComplex(limit) => whole(format!("more than the hub takes: {limit}")),
         }])
     })?;
     Ok((value, output.content))

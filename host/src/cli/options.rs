@@ -7,7 +7,7 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::{
-    api, config::SecretName, identity::Role, invocation, limits::CALLS_PER_CALLER, sandbox, telemetry::LogFormat,
+    api, config::SecretName, invocation, limits::CALLS_PER_CALLER, names::Role, sandbox, telemetry::LogFormat,
 };
 
 /// One gateway for the ops tools that AI agents call. Every provider is a sandboxed WebAssembly component; every call is

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Config, HostEntry, ITEMS_MAX, ProviderConfig};
-use crate::call::{ProviderName, ToolName, UriPattern};
+use crate::names::{ProviderName, ToolName, UriPattern};
 
 /// The most DNS servers: more would only make a failing lookup slower.
 const DNS_SERVERS_MAX: usize = 8;

@@ -23,8 +23,7 @@ pub use read::{ConfigError, parse, read, schema};
 pub use sandbox::{SandboxLimits, StackKib};
 
 use crate::{
-    call::{ProviderName, ToolClass, ToolName, UriPattern},
-    identity::Role,
+    names::{ProviderName, Role, ToolClass, ToolName, UriPattern},
     outbound::{DnsServer, HostRule, QueryUrl},
 };
 

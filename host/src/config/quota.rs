@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
 use super::read::present;
-use crate::{call::ToolClass, identity::Role};
+use crate::names::{Role, ToolClass};
 
 /// The most calls a quota may allow: each is remembered for the length of its window.
 const CALLS_MAX: u32 = 100_000;

@@ -143,7 +143,7 @@ pub fn schema() -> schemars::Schema {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{call::ToolClass, identity::Role};
+    use crate::names::{Role, ToolClass};
 
     const GOOD: &str = r"
 version: '1.0'

@@ -1,7 +1,7 @@
 //! Whether a config takes back anything that another one grants. Whatever is not clearly as much is taken for less.
 
 use super::{Granted, HostEntry, ProviderConfig, RateLimits, SandboxLimits, ToolGrant};
-use crate::{call::ToolClass, identity::Role};
+use crate::names::{Role, ToolClass};
 
 impl ProviderConfig {
     /// Whether `old` is granted anything that this one is not: then nothing that was loaded with `old` may go on serving in

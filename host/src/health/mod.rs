@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 
 pub use monitor::watch;
 
-use crate::call::ProviderName;
+use crate::names::ProviderName;
 
 /// A check takes at most this long; one that does not end in time counts as degraded (G6).
 pub const CHECK_TIME: Duration = Duration::from_secs(5);

@@ -6,8 +6,9 @@ use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    call::{Call, CorrelationId, Hub, Operation, Principal, ProviderName, Surface},
+    call::{Call, Hub, Operation, Principal},
     limits::Place,
+    names::{CorrelationId, ProviderName, Surface},
 };
 
 /// How often the monitor looks whose check is due.

@@ -10,7 +10,7 @@ use jsonwebtoken::{
 use serde_json::{Map, Value};
 
 use super::JwksError;
-use crate::call::json;
+use crate::json;
 
 /// At most this many keys are kept.
 const KEYS_MAX: usize = 64;

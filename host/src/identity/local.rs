@@ -14,8 +14,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, enco
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{Role, verify::validation};
-use crate::store::private_file;
+use super::verify::validation;
+use crate::{names::Role, store::private_file};
 
 /// Issuer and audience of local tokens.
 const ISSUER: &str = "urn:bulkhead:local";

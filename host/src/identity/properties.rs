@@ -8,8 +8,11 @@ use futures::FutureExt as _;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Caller, Identity, LocalKeys, MintRequest, Role, key_set::usable_keys};
-use crate::properties::{expanded, first_line};
+use super::{Caller, Identity, LocalKeys, MintRequest, key_set::usable_keys};
+use crate::{
+    names::Role,
+    properties::{expanded, first_line},
+};
 
 /// Verification by the hub's own key.
 ///

@@ -7,10 +7,11 @@ use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_he
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Caller, JwksSource, LocalKeys, Role};
+use super::{Caller, JwksSource, LocalKeys};
 use crate::{
-    call::json::{self, Object},
     invocation::told,
+    json::{self, Object},
+    names::Role,
 };
 
 /// The longest token accepted, in bytes. Supabase's are about 1 KiB.

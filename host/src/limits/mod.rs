@@ -18,8 +18,8 @@ pub use often::{Often, TooOften};
 pub use places::{CALLS_PER_CALLER, Full, Place, Places};
 
 use crate::{
-    call::{ProviderName, ToolClass},
     config::Quota,
+    names::{ProviderName, ToolClass},
 };
 
 /// The longest window that the config knows. What is older counts for nothing, whatever the config becomes.

@@ -47,7 +47,7 @@ fn per_second(every: Duration) -> u128 {
 }
 
 fn seconds(after: Duration) -> u64 {
-    crate::call::whole_seconds(after).max(1)
+    crate::text::whole_seconds(after).max(1)
 }
 
 impl TooOften {

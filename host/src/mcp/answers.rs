@@ -18,10 +18,12 @@ use serde_json::{Value, json};
 
 use super::{lists::meta, wording::Wording};
 use crate::{
-    call::{Answer, CallError, Hub, InputFault, Kind, Output, Retry, WireForm, did_you_mean, whole_seconds},
+    call::{Answer, CallError, Hub, InputFault, Kind, Output, Retry, did_you_mean},
     identity::Caller,
-    registry::{Entry, one_line},
+    names::WireForm,
+    registry::Entry,
     sandbox::{Content, PromptRole, ResourceBody, ResourceContent},
+    text::{one_line, whole_seconds},
 };
 
 /// The key of our data in `_meta` and in error data.

@@ -30,9 +30,11 @@ use super::{
 };
 use crate::{
     api::{challenge, read_body},
-    call::{CallError, CorrelationId, Hub, InputFault, Misaddress, RequestFault, Surface, plain, whole_seconds},
+    call::{CallError, Hub, InputFault, Misaddress, RequestFault},
     identity::Caller,
     limits::Place,
+    names::{CorrelationId, Surface},
+    text::{plain, whole_seconds},
 };
 
 /// What rmcp wants to read of every client. The hub answers in JSON alone.

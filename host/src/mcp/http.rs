@@ -23,8 +23,9 @@ use super::{
 };
 use crate::{
     api::{Admission, BODY_MAX, Correlation, PublicAddress},
-    call::{CallError, Hub, WireForm},
+    call::{CallError, Hub},
     identity::Caller,
+    names::WireForm,
 };
 
 /// Both endpoints: `/mcp`, and `/mcp/flat` with names for clients that refuse dots.

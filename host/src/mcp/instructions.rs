@@ -1,11 +1,7 @@
 //! What a client is told of the hub when it connects, for its model to read.
 
 use super::{lists, wording::Wording};
-use crate::{
-    call::{Hub, WireForm},
-    identity::Caller,
-    registry::one_line,
-};
+use crate::{call::Hub, identity::Caller, names::WireForm, text::one_line};
 
 const OF_THE_HUB: &str = "Ops tools behind one gateway. Every call is authorized by your role, rate limited and recorded. \
     A tool that is missing from the list needs a higher role, or its provider is down. Errors say what to do next, and when.";

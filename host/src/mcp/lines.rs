@@ -22,7 +22,8 @@ use zeroize::Zeroizing;
 use super::message::{self, Fault, INVALID_REQUEST};
 use crate::{
     api::BODY_MAX,
-    call::{CallError, CorrelationId, Hub, InputFault, Surface},
+    call::{CallError, Hub, InputFault},
+    names::{CorrelationId, Surface},
 };
 
 /// Refusals that may be under way at once; until one ends, nothing more is read.

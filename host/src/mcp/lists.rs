@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 
 use super::wording::Wording;
 use crate::{
-    call::{Hub, ToolClass, WireForm},
-    identity::{Caller, Role},
+    call::Hub,
+    identity::Caller,
+    names::{Role, ToolClass, WireForm},
     registry::{self, Revision},
 };
 

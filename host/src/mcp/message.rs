@@ -15,10 +15,11 @@ use super::{
     answers,
     parts::{self, ToolCall},
 };
-use crate::call::{
-    CallError, InputFault, RequestFault,
-    json::{self as limits, Object},
-    plain,
+use crate::{
+    call::{CallError, InputFault, RequestFault},
+    json as limits,
+    json::Object,
+    text::plain,
 };
 
 /// The name in the audit trail of what is no message, or none that this server answers.
@@ -159,14 +160,15 @@ pub(super) struct Read {
 /// When it is no message, is beyond a limit, or asks for a method of the hub's with parameters that are not that method's.
 pub(super) fn read(document: &[u8]) -> Result<Read, Fault> {
     let read = || {
-        let Err(fault) = limits::check(document) else {
+        let Err(fault) = limits::check(document).map_err(InputFault::from) else {
             return Ok(Read { message: within_limits(document)?, refused: None });
         };
         let call = ToolCall::of(document).filter(|call| limits::check(&call.rest).is_ok());
         let Some(ToolCall { input, rest }) = call else { return Err(Fault::of(fault)) };
         let mut message = within_limits(&rest)?;
         // Alone it may be within the limits that it is beyond with the message around it.
-        let refused = RefusedInput(limits::check(input).err().unwrap_or_else(|| within_arguments(fault)));
+        let refused =
+            RefusedInput(limits::check(input).err().map_or_else(|| within_arguments(fault), InputFault::from));
         if let ClientJsonRpcMessage::Request(request) = &mut message {
             request.request.extensions_mut().insert(refused.clone());
         }

@@ -39,12 +39,10 @@ use told::Told;
 use self::{answers::Asked, message::RefusedInput, under_way::TakenBack};
 use crate::{
     api::{Admission, Correlation},
-    call::{
-        Answer, Call, CallError, CorrelationId, Hub, Input, InputFault, Operation, Principal, RequestFault, Surface,
-        WireForm,
-    },
+    call::{Answer, Call, CallError, Hub, Input, InputFault, Operation, Principal, RequestFault},
     identity::Caller,
     limits::Place,
+    names::{CorrelationId, Surface, WireForm},
     registry::Entry,
 };
 

@@ -5,7 +5,7 @@ use rmcp::model::ClientJsonRpcMessage;
 use serde_json::Value;
 
 use super::message::{self, Read};
-use crate::call::json::{self, DEPTH_MAX, KEY_MAX, STRING_MAX, VALUES_MAX};
+use crate::json::{self, DEPTH_MAX, KEY_MAX, STRING_MAX, VALUES_MAX};
 
 /// Reading what a caller sends: a document is held against the limits, taken for a message or not, and then parsed by
 /// whoever it is for.

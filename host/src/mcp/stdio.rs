@@ -16,7 +16,10 @@ use super::{
     lines::{Client, Ids, Lines},
     told::Told,
 };
-use crate::call::{CallError, Hub, WireForm};
+use crate::{
+    call::{CallError, Hub},
+    names::WireForm,
+};
 
 /// Serves standard input and output until the client closes them or `end` is cancelled.
 ///

@@ -13,7 +13,7 @@ use rmcp::model::{ClientJsonRpcMessage, ClientNotification, RequestId};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::call::WireForm;
+use crate::names::WireForm;
 
 /// Who sent a request, as far as can be told.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -8,7 +8,7 @@ use std::{borrow::Cow, collections::HashMap};
 
 use serde_json::{Map, Value};
 
-use crate::{call::WireForm, registry::Revision};
+use crate::{names::WireForm, registry::Revision};
 
 /// Longer texts stay as they are, in bytes: they are documents, not instructions.
 const TEXT_MAX: usize = 64 * 1024;

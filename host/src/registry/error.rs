@@ -3,7 +3,7 @@
 use std::{io, path::PathBuf};
 
 use crate::{
-    call::{NameError, ToolClass, ToolName},
+    names::{NameError, ToolClass, ToolName},
     outbound::{AllowlistError, DnsError, GateError},
     sandbox::{CompileError, DescribeError, RunError},
 };

@@ -14,8 +14,8 @@ use std::{
 
 use super::offer::Offer;
 use crate::{
-    call::{ProviderName, ResourceUri, UriPattern, WireForm},
     config::ProviderConfig,
+    names::{ProviderName, ResourceUri, UriPattern, WireForm},
 };
 
 /// How many choices an ambiguous name is answered with.

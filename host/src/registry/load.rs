@@ -11,8 +11,8 @@ use tokio::sync::Mutex;
 use super::{Revision, error::LoadError, offer::Offer};
 use crate::{
     audit::hex,
-    call::ProviderName,
     config::{ConfigError, HostEntry, ProviderConfig},
+    names::ProviderName,
     outbound::{Allowlist, DnsError, DnsResolver, DnsServer, Gate, GateOptions, OwnAddress, RootCertificate},
     sandbox::{Compiled, Sandbox},
     store::small_file,

@@ -9,7 +9,6 @@ mod problem;
 mod reload;
 mod resource;
 mod schema;
-mod text;
 mod watch;
 
 use std::{
@@ -33,14 +32,13 @@ pub use problem::Problem;
 pub use reload::{Reload, Reloaded};
 pub use resource::Resource;
 pub use schema::{STEPS_MAX, Schema, TooManySteps, word};
-pub use text::{is_unseen, one_line};
 pub use watch::{Seen, look, watch};
 
 use index::Stand;
 
 use crate::{
-    call::{ProviderName, ResourceUri, ToolName},
     config::ProviderConfig,
+    names::{ProviderName, ResourceUri, ToolName},
     outbound::{Gate, OwnAddress},
     sandbox::{Compiled, Sandbox},
     vault::Grants,

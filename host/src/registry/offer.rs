@@ -7,12 +7,12 @@ use super::{
     mirrored::{self, Mirrored},
     resource::{self, Resource},
     schema::Schema,
-    text::{self, shown},
 };
 use crate::{
-    call::{NameError, ProviderName, ResourceUri, ToolClass, ToolName, WireForm},
     config::{ITEMS_MAX, ProviderConfig, ToolGrant},
+    names::{NameError, ProviderName, ResourceUri, ToolClass, ToolName, WireForm},
     sandbox::{Annotations, Description, PromptDescription, ToolDescription, WasmToolClass},
+    text::{self, shown},
 };
 
 /// What all schemas may weigh together, in bytes of JSON.

@@ -5,7 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{error::LoadError, text::one_line};
+use super::error::LoadError;
+use crate::text::one_line;
 
 /// The longest problem that is told, in characters. Parts of it may be the component's own words.
 const TEXT_MAX: usize = 4000;

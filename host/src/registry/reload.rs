@@ -17,8 +17,8 @@ use super::{
     load::{self, ComponentFile, WayOut},
 };
 use crate::{
-    call::ProviderName,
     config::{self, ConfigError, ProviderConfig},
+    names::ProviderName,
 };
 
 /// Providers that are loaded at once. Compiling one takes all cores as it is, and up to 2 GiB.

@@ -3,12 +3,12 @@
 use super::{
     error::LoadError,
     offer::{NAME_MAX, TEXT_MAX, listing, proper},
-    text::{self, shown},
 };
 use crate::{
-    call::{ResourceUri, UriPattern},
     config::ProviderConfig,
+    names::{ResourceUri, UriPattern},
     sandbox::ResourceDescription,
+    text::{self, shown},
 };
 
 /// A resource or a resource template.

@@ -9,8 +9,8 @@ use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{budget::Budget, memory::MemoryLimits, pace::Pace, shares::Place, wasi::Wasi, way_out::WayOut};
 use crate::{
-    call::ProviderName,
     config::SandboxLimits,
+    names::ProviderName,
     outbound::{Acting, Gate},
     vault::CallSecrets,
 };

@@ -20,7 +20,7 @@ use tracing_subscriber::{
 };
 
 use super::LogFormat;
-use crate::call::plain;
+use crate::text::plain;
 
 /// The longest value of a field that is written, in characters.
 const VALUE_MAX: usize = 4096;

@@ -22,8 +22,9 @@ use self::{
 };
 use super::{Admission, Correlation, PublicAddress, Refused};
 use crate::{
-    call::{Hub, Surface},
+    call::Hub,
     identity::Caller,
+    names::Surface,
     registry::{Revision, Tool},
 };
 

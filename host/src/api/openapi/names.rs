@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use crate::{
-    call::{ProviderName, ToolName},
+    names::{ProviderName, ToolName},
     registry::{Revision, Schema, Snapshot, Tool, word},
 };
 

@@ -17,7 +17,7 @@ use self::{
     places::{FOLLOWED, Place, with_counted_references},
     told::violations_of,
 };
-use crate::call::{Violation, json as document};
+use crate::{json as document, json::Violation};
 
 /// The longest schema, in bytes of JSON.
 const SCHEMA_MAX: usize = 256 * 1024;

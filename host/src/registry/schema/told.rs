@@ -7,7 +7,7 @@ use jsonschema::{
 use serde_json::Value;
 
 use super::VIOLATIONS_MAX;
-use crate::call::Violation;
+use crate::json::Violation;
 
 /// How many names or values are told.
 const CHOICES_MAX: usize = 20;

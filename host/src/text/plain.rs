@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use crate::registry::is_unseen;
+use crate::text::is_unseen;
 
 /// The longest name or id of a caller's that is kept, logged or repeated, in characters.
 pub const NAME_MAX: usize = 128;

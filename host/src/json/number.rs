@@ -3,11 +3,11 @@
 //! JSON Schema 2020-12 (Core §4.2.3) takes `10.0` and `1e1` for integers, and providers read integers into 64 bits: so whole
 //! numbers become integers, those that a double-precision number can stand for exactly. What cannot be kept is refused and
 //! never rounded: an id that lost its last digits is another id. A parser's own feature for this, `arbitrary_precision`, would
-//! let a document hide in a string (see [`super::json`]); so the text is looked at where the parser has found such a number.
+//! let a document hide in a string (see [`super::parse`]); so the text is looked at where the parser has found such a number.
 
 use serde_json::Value;
 
-use super::{Violation, json::DEPTH_MAX};
+use super::{Violation, limits::DEPTH_MAX};
 
 /// The largest whole number up to which all have a double-precision number of their own.
 const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
@@ -177,7 +177,7 @@ impl Decimal {
 }
 
 /// Makes integers of the whole numbers of a document that was held against [`Numbers::Exact`].
-pub(super) fn settle(value: &mut Value) {
+pub fn settle(value: &mut Value) {
     match value {
         Value::Number(number) => {
             if let Some(integer) = number.as_f64().filter(|_| number.is_f64()).and_then(integer) {
@@ -201,7 +201,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::call::{InputFault, json as document};
+    use crate::json::{self as document, JsonError};
 
     /// What becomes of a number that a caller sends.
     fn sent(literal: &str) -> Result<String, &'static str> {
@@ -210,7 +210,7 @@ mod tests {
                 settle(&mut value);
                 Ok(value["a"][0].to_string())
             }
-            Err(InputFault::Number(wrong)) => {
+            Err(JsonError::Number(wrong)) => {
                 assert_eq!(wrong.pointer, "/a/0");
                 Err([BEYOND, TOO_FINE].into_iter().find(|text| *text == wrong.message).expect("a text"))
             }
@@ -297,7 +297,7 @@ mod tests {
             (r#"{"a":{"b":1},"c":["1",1],"d":1e400}"#, "/d"),
             (r#"{"a": 1e999"#, "/a"),
         ] {
-            let Err(InputFault::Number(wrong)) = document::parse(document.as_bytes()) else { panic!("{document}") };
+            let Err(JsonError::Number(wrong)) = document::parse(document.as_bytes()) else { panic!("{document}") };
             assert_eq!(wrong.pointer, pointer, "{document}");
         }
         for text in [r#"{"a":"1e99 -1e99 \" 1e99"}"#, r#"["[1e99","\\"]"#] {
@@ -314,7 +314,7 @@ mod tests {
         for literal in ["9007199254740993.0", "18446744073709551616", "123456789012345678901234567890", "1e400"] {
             let refused = document::parse_output(format!(r#"{{"id":{literal}}}"#).as_bytes());
             assert!(
-                matches!(&refused, Err(InputFault::Number(wrong)) if wrong.pointer == "/id"),
+                matches!(&refused, Err(JsonError::Number(wrong)) if wrong.pointer == "/id"),
                 "{literal}: {refused:?}"
             );
         }

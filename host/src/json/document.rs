@@ -3,26 +3,17 @@
 //! The pass is made with the parser that builds the tree afterwards, so that the two cannot disagree. REST bodies and MCP
 //! messages, over HTTP and stdio alike, come through here.
 
-use std::{collections::HashSet, fmt, marker::PhantomData};
+use std::{collections::HashSet, fmt};
 
-use serde::de::{
-    Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor, value::MapAccessDeserializer,
-};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 
 use super::{
-    Input, InputFault,
+    JsonError,
+    limits::{DEPTH_MAX, KEY_MAX, STRING_MAX, VALUES_MAX},
     number::{self, Numbers},
 };
 
-/// How deep arrays and objects may be nested.
-pub const DEPTH_MAX: usize = 64;
-/// How many values a document may hold: a tree of so many takes some 20 MB, whatever its text takes.
-pub const VALUES_MAX: usize = 200_000;
-/// The longest key, in bytes.
-pub const KEY_MAX: usize = 1024;
-/// The longest string, in bytes. A string costs no more memory than its text does, and a file travels in one, as base64:
-/// so this is near the largest body (6 MB of file), and a tool that wants less says `maxLength` in its schema.
-pub const STRING_MAX: usize = 8 * 1024 * 1024;
 /// With its feature `raw_value`, which others in the build ask for, serde_json takes a string under such a key for JSON and
 /// parses it: a document within the document that no limit would see.
 const PARSERS_OWN: &str = "$serde_json::private::";
@@ -30,80 +21,50 @@ const PARSERS_OWN: &str = "$serde_json::private::";
 /// Parses a document that is within the limits.
 ///
 /// # Errors
-/// [`InputFault::Malformed`] when it is not JSON (RFC 8259), not UTF-8, or has a key twice in an object;
-/// [`InputFault::TooComplex`] when it is beyond a limit; [`InputFault::Number`] when a number would be rounded.
-pub fn parse(document: &[u8]) -> Input {
+/// [`JsonError::Malformed`] when it is not JSON (RFC 8259), not UTF-8, or has a key twice in an object;
+/// [`JsonError::TooComplex`] when it is beyond a limit; [`JsonError::Number`] when a number would be rounded.
+pub fn parse(document: &[u8]) -> Result<Value, JsonError> {
     check(document)?;
-    serde_json::from_slice(document).map_err(|error| InputFault::Malformed(error.to_string()))
+    serde_json::from_slice(document).map_err(|error| JsonError::Malformed(error.to_string()))
 }
 
 /// Parses a provider's output, whose strings and keys are bounded by its own size.
 ///
 /// # Errors
 /// Those of [`parse`].
-pub fn parse_output(document: &[u8]) -> Input {
+pub fn parse_output(document: &[u8]) -> Result<Value, JsonError> {
     check_within(document, Taken { string: usize::MAX, key: usize::MAX, numbers: Numbers::Unchanged })?;
-    serde_json::from_slice(document).map_err(|error| InputFault::Malformed(error.to_string()))
+    serde_json::from_slice(document).map_err(|error| JsonError::Malformed(error.to_string()))
 }
 
 /// Parses a provider's schema, in which numbers are bounds and may be rounded.
 ///
 /// # Errors
-/// [`InputFault::Malformed`] and [`InputFault::TooComplex`], as of [`parse`].
-pub fn parse_schema(document: &[u8]) -> Input {
+/// [`JsonError::Malformed`] and [`JsonError::TooComplex`], as of [`parse`].
+pub fn parse_schema(document: &[u8]) -> Result<Value, JsonError> {
     check_within(document, Taken { string: STRING_MAX, key: KEY_MAX, numbers: Numbers::Any })?;
-    serde_json::from_slice(document).map_err(|error| InputFault::Malformed(error.to_string()))
-}
-
-/// Makes integers of the whole numbers of an input: `10.0` and `1e1` are 10, for schemas and for providers.
-pub fn settle(input: &mut serde_json::Value) {
-    number::settle(input);
+    serde_json::from_slice(document).map_err(|error| JsonError::Malformed(error.to_string()))
 }
 
 /// Checks a document that somebody else will parse.
 ///
 /// # Errors
 /// Those of [`parse`].
-pub fn check(document: &[u8]) -> Result<(), InputFault> {
+pub fn check(document: &[u8]) -> Result<(), JsonError> {
     check_within(document, Taken { string: STRING_MAX, key: KEY_MAX, numbers: Numbers::Exact })
 }
 
-/// A struct that is read from an object and from nothing else. A plain `Deserialize` would also take a list of its members'
-/// values: `["ops_admin"]` for an object with a role.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Object<T>(pub T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(OfObject(PhantomData)).map(Self)
-    }
-}
-
-struct OfObject<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for OfObject<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-        T::deserialize(MapAccessDeserializer::new(map))
-    }
-}
-
-fn check_within(document: &[u8], taken: Taken) -> Result<(), InputFault> {
+fn check_within(document: &[u8], taken: Taken) -> Result<(), JsonError> {
     let mut seen = Seen { values: 0, taken, may_be_rounded: false, beyond: None };
     let mut deserializer = serde_json::Deserializer::from_slice(document);
     let walked = Walk { seen: &mut seen, depth: 0 }.deserialize(&mut deserializer).and_then(|()| deserializer.end());
     // The parser does not show what it has rounded, and takes a number beyond all others for no JSON.
     let refused = |is_asked: bool| is_asked.then(|| number::first_refused(document, seen.taken.numbers)).flatten();
     match (walked, &seen.beyond) {
-        (Ok(()), _) => refused(seen.may_be_rounded).map_or(Ok(()), |number| Err(InputFault::Number(number))),
-        (Err(_), Some(limit)) => Err(InputFault::TooComplex(limit.clone())),
+        (Ok(()), _) => refused(seen.may_be_rounded).map_or(Ok(()), |number| Err(JsonError::Number(number))),
+        (Err(_), Some(limit)) => Err(JsonError::TooComplex(limit.clone())),
         (Err(error), None) => {
-            Err(refused(true).map_or_else(|| InputFault::Malformed(error.to_string()), InputFault::Number))
+            Err(refused(true).map_or_else(|| JsonError::Malformed(error.to_string()), JsonError::Number))
         }
     }
 }
@@ -228,8 +189,6 @@ impl<'de> Visitor<'de> for Walk<'_> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
     fn nested(depth: usize) -> String {
@@ -238,37 +197,14 @@ mod tests {
 
     fn is_too_complex(document: &str, what: &str) {
         match check(document.as_bytes()) {
-            Err(InputFault::TooComplex(limit)) => assert!(limit.contains(what), "{limit}"),
+            Err(JsonError::TooComplex(limit)) => assert!(limit.contains(what), "{limit}"),
             other => panic!("{document:.80}: {other:?}"),
         }
     }
 
     fn is_malformed(document: &[u8]) {
         let checked = check(document);
-        assert!(matches!(checked, Err(InputFault::Malformed(_))), "{document:?}: {checked:?}");
-    }
-
-    #[test]
-    fn a_list_is_not_read_as_an_object() {
-        #[derive(Debug, PartialEq, serde::Deserialize)]
-        struct Grant<'a> {
-            #[serde(borrow)]
-            role: Option<std::borrow::Cow<'a, str>>,
-            #[serde(default)]
-            further: Object<Further>,
-        }
-        #[derive(Debug, Default, PartialEq, serde::Deserialize)]
-        struct Further {
-            count: Option<u32>,
-        }
-        let read =
-            |text: &str| serde_json::from_str::<Object<Grant<'_>>>(text).map(|Object(grant)| format!("{grant:?}"));
-        assert!(serde_json::from_str::<Grant<'_>>(r#"["a", {}]"#).is_ok(), "the trap");
-        for list in [r#"["a", {}]"#, r#"["a"]"#, "[]", r#"{"further":[1]}"#, r#"{"further":[]}"#, "null", r#""a""#] {
-            assert!(read(list).is_err(), "{list}");
-        }
-        let object = read(r#"{"role":"a","more":[1],"further":{"count":1}}"#).expect("an object");
-        assert!(object.contains(r#"Some("a")"#) && object.contains("Some(1)"), "{object}");
+        assert!(matches!(checked, Err(JsonError::Malformed(_))), "{document:?}: {checked:?}");
     }
 
     #[test]

@@ -1,0 +1,37 @@
+//! What comes of a call.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::CallError;
+use crate::{
+    health::Health,
+    sandbox::{Content, PromptMessage, ResourceContent},
+};
+
+/// What a call came to. It is on record when anybody sees it.
+#[derive(Debug)]
+pub struct Answer {
+    /// The call's id, that of its audit row.
+    pub id: Uuid,
+    /// What the provider gave, or why there is nothing.
+    pub outcome: Result<Output, CallError>,
+}
+
+/// What a provider gave.
+#[derive(Debug)]
+pub enum Output {
+    /// A tool's output.
+    Tool {
+        /// The JSON, valid against the tool's output schema.
+        value: Value,
+        /// Further content for MCP clients.
+        content: Vec<Content>,
+    },
+    /// A resource's contents.
+    Resource(Vec<ResourceContent>),
+    /// A prompt's messages.
+    Prompt(Vec<PromptMessage>),
+    /// A provider's health.
+    Health(Health),
+}

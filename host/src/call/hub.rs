@@ -1,0 +1,88 @@
+//! The hub: the one thing that every surface calls.
+
+use std::sync::Arc;
+
+use tokio_util::task::TaskTracker;
+
+use super::CallError;
+use crate::{
+    audit::{Audit, Refusal},
+    health::HealthBoard,
+    identity::{Caller, Identity},
+    limits::{Limiter, Often, Place, Places},
+    names::Role,
+    registry::Registry,
+    vault::Vault,
+};
+
+/// The role that reading resources, rendering prompts and looking at health needs.
+pub(super) const READ_ROLE: Role = Role::OpsViewer;
+
+/// What the hub is made of.
+#[derive(Debug)]
+pub struct HubParts {
+    /// Which providers there are.
+    pub registry: Arc<Registry>,
+    /// Who calls.
+    pub identity: Identity,
+    /// How often they may.
+    pub limiter: Limiter,
+    /// How much at once.
+    pub places: Places,
+    /// Where secrets are.
+    pub vault: Arc<Vault>,
+    /// What happened.
+    pub audit: Audit,
+    /// How the providers are.
+    pub health: HealthBoard,
+}
+
+/// The hub: the one thing that every surface calls.
+#[derive(Debug)]
+pub struct Hub {
+    pub(super) parts: HubParts,
+    /// Every call that is under way.
+    pub(super) calls: TaskTracker,
+    /// Who is refused, and asks for checks, how often.
+    pub(super) often: Often,
+}
+
+impl Hub {
+    /// A hub of these parts.
+    #[must_use]
+    pub fn new(parts: HubParts) -> Arc<Self> {
+        Arc::new(Self { parts, calls: TaskTracker::new(), often: Often::default() })
+    }
+
+    /// Which providers there are.
+    #[must_use]
+    pub fn registry(&self) -> &Arc<Registry> {
+        &self.parts.registry
+    }
+
+    /// How the providers are.
+    #[must_use]
+    pub fn health(&self) -> &HealthBoard {
+        &self.parts.health
+    }
+
+    /// Why nothing can be recorded; `None` while all is well.
+    #[must_use]
+    pub fn recording_problem(&self) -> Option<Refusal> {
+        self.parts.audit.refusal()
+    }
+
+    /// Who callers are verified by.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.parts.identity
+    }
+
+    /// A place among the caller's calls under way: before anything large of it is read, and until it has its answer.
+    ///
+    /// # Errors
+    /// When it has as many under way as it may. Make the call all the same, so that the refusal is recorded.
+    pub fn enter(&self, caller: &Caller) -> Result<Place, CallError> {
+        Ok(self.parts.places.enter(caller.user, caller.role.is_some())?)
+    }
+}

@@ -1,0 +1,16 @@
+//! Who calls.
+
+use uuid::Uuid;
+
+use crate::names::Role;
+
+/// An authenticated caller. Only [`super::Identity::verify`] makes one from outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The token's `sub`.
+    pub user: Uuid,
+    /// The token's `app_metadata.ops_role`; `None` when it is missing or unknown, and then nothing is allowed.
+    pub role: Option<Role>,
+    /// The token's `app_metadata.team`, for cost attribution.
+    pub team: Option<String>,
+}

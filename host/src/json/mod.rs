@@ -1,0 +1,17 @@
+//! JSON from outside: held against limits before anything is built of it, and numbers as they were written.
+//!
+//! Imports no other room.
+
+mod document;
+mod error;
+mod limits;
+mod number;
+mod object;
+mod violation;
+
+pub use document::{check, parse, parse_output, parse_schema};
+pub use error::JsonError;
+pub use limits::{DEPTH_MAX, KEY_MAX, STRING_MAX, VALUES_MAX};
+pub use number::settle;
+pub use object::Object;
+pub use violation::{Violation, listed};
