@@ -10,6 +10,7 @@ pub mod call;
 pub mod cli;
 pub mod config;
 pub mod health;
+pub mod http;
 pub mod identity;
 pub mod invocation;
 pub mod json;

@@ -100,7 +100,7 @@ fn only_outbound_has_an_http_client() {
     let clients = ["reqwest", "hyper", "hyper_util", "hyper_rustls"];
     // Connections that come in are served by the same libraries, which must then name nothing that goes out.
     let serves = |source: &Source| {
-        source.is_in("host/src/api/connections/") && !source.has_word(&["client", "reqwest", "hyper_rustls", "connect"])
+        source.is_in("host/src/http/connections/") && !source.has_word(&["client", "reqwest", "hyper_rustls", "connect"])
     };
     assert!(host().iter().any(|source| source.is_in("host/src/outbound/") && source.has_word(&clients)));
     rule(
@@ -110,7 +110,7 @@ fn only_outbound_has_an_http_client() {
             Source::of("host/src/identity/jwks.rs", "use reqwest::Client;"),
             Source::of("host/src/api/mod.rs", "    let c = hyper_util::client::legacy::Client::builder(e); // fast"),
             Source::of("host/src/api/mod.rs", "use hyper_util::server::conn::auto::Builder;"),
-            Source::of("host/src/api/connections/attend.rs", "use hyper_util::{client::legacy::Client, rt::TokioIo};"),
+            Source::of("host/src/http/connections/attend.rs", "use hyper_util::{client::legacy::Client, rt::TokioIo};"),
         ],
     );
 }
@@ -123,7 +123,7 @@ fn only_outbound_opens_connections_and_looks_names_up() {
         &host(),
         |source| !source.is_in("host/src/outbound/") && (source.has_word(&ways) || source.holds("TcpStream::connect")),
         &[
-            Source::of("host/src/api/connections/attend.rs", "TcpStream::connect(address).await?"),
+            Source::of("host/src/http/connections/attend.rs", "TcpStream::connect(address).await?"),
             Source::of("host/src/call/run.rs", "std::net::TcpStream::connect_timeout(&address, wait)?"),
             Source::of("host/src/sandbox/gates.rs", "let socket = std::net::UdpSocket::bind(any)?;"),
             Source::of("host/src/identity/jwks.rs", "use std::net::{SocketAddr, ToSocketAddrs};"),

@@ -8,6 +8,7 @@ use bulkhead::{
     audit::Audit,
     call::{Hub, HubParts},
     health::HealthBoard,
+    http,
     identity::{Identity, LocalKeys, MintRequest},
     limits::{Limiter, Places},
     mcp,
@@ -85,8 +86,9 @@ async fn hub(listener: TcpListener, end: CancellationToken, data: &Path, forgett
         audit: if forgetting { audit.forgetting() } else { audit },
         health: HealthBoard::default(),
     });
-    let address = api::PublicAddress::default();
-    let app = api::router(&hub, &address, mcp::http::routes(&hub, &address));
-    api::serve(hub, listener, app, api::CONNECTIONS, end).await;
+    let address = http::PublicAddress::default();
+    let surfaces = [api::routes(&address), mcp::routes(&hub, &address)];
+    let app = http::router(&hub, &address, surfaces, api::open());
+    http::serve(hub, listener, app, http::CONNECTIONS, end).await;
     Ok(())
 }

@@ -14,10 +14,11 @@ use axum::{
 use chrono::SecondsFormat;
 use serde::Serialize;
 
-use super::{Admission, Correlation, Refused, access, tools};
+use super::tools;
 use crate::{
     call::{Call, CallError, Hub, Operation, Output, Principal},
     health::{Health, Status},
+    http::{self, Admission, Correlation, Refused},
     identity::Caller,
     names::{Role, Surface},
     registry::{Entry, Snapshot},
@@ -47,7 +48,7 @@ pub(super) async fn all(
 ) -> Response {
     let mut overview = overview(&hub, &hub.registry().snapshot());
     if headers.contains_key(AUTHORIZATION) {
-        match access::caller(&hub, &headers, Surface::Rest, &correlation).await {
+        match http::caller(&hub, &headers, Surface::Rest, &correlation).await {
             Ok(caller) if caller.role >= Some(Role::OpsViewer) => {}
             Ok(_) => overview.conceal(),
             Err(error) => return Refused(error).into_response(),
@@ -125,7 +126,7 @@ pub(super) async fn provider(
     path: Result<Path<String>, PathRejection>,
 ) -> Response {
     let Ok(Path(provider)) = path else {
-        return super::refused(&hub, super::path_malformed(), "check_health", Some(&caller), &correlation).await;
+        return http::refused(&hub, http::path_malformed(), "check_health", Some(&caller), &correlation).await;
     };
     let (asker, asked) = (Arc::clone(&caller), provider.clone());
     let call = Call {

@@ -11,9 +11,9 @@ use axum::{
 };
 use serde_json::{Map, Value};
 
-use super::{Admission, Correlation, discard, problem, read_body};
 use crate::{
     call::{Answer, Call, CallError, Hub, Input, Kind, Operation, Output, Principal, did_you_mean},
+    http::{self, Admission, Correlation, discard, problem, problem_with, read_body},
     identity::Caller,
     json,
     limits::Place,
@@ -33,7 +33,7 @@ pub(super) async fn call(
     body: Body,
 ) -> Response {
     let Ok(Path((provider, tool))) = path else {
-        return super::refused(&hub, super::path_malformed(), "call_tool", Some(&caller), &correlation).await;
+        return http::refused(&hub, http::path_malformed(), "call_tool", Some(&caller), &correlation).await;
     };
     let input = match (&place, caller.role) {
         (Ok(place), Some(_)) => input(&headers, body, place).await,
@@ -88,8 +88,8 @@ pub(super) fn respond(answer: &Answer, near: &[String]) -> Response {
         Ok(Output::Tool { value, .. }) => axum::Json(value).into_response(),
         Ok(Output::Health(health)) => axum::Json(health).into_response(),
         // Resources and prompts have no REST form.
-        Ok(Output::Resource(_) | Output::Prompt(_)) => problem::of(&CallError::Internal),
-        Err(error) => problem::with(error, &did_you_mean(near)),
+        Ok(Output::Resource(_) | Output::Prompt(_)) => problem(&CallError::Internal),
+        Err(error) => problem_with(error, &did_you_mean(near)),
     };
     if let Ok(id) = HeaderValue::from_str(&answer.id.to_string()) {
         response.headers_mut().insert(CALL_ID, id);

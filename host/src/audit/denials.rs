@@ -12,7 +12,7 @@ use std::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{event::Event, writer::Done};
+use super::{event::Event, message::Done};
 use crate::{limits::Buckets, names::Role};
 
 /// How long denials are gathered.

@@ -11,9 +11,9 @@ use uuid::{Builder, Uuid};
 
 use super::{
     chain::AuditKey,
+    error::AuditError,
     event::{Event, Intent},
     liveness, rows,
-    writer::AuditError,
 };
 use crate::store::{
     files::{DatabaseFiles, Moved, Part},

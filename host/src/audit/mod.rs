@@ -6,9 +6,11 @@
 
 mod chain;
 mod denials;
+mod error;
 mod event;
 mod ledger;
 mod liveness;
+mod message;
 mod recorder;
 mod rows;
 mod standing;
@@ -17,8 +19,9 @@ mod verify;
 mod writer;
 
 pub use chain::AuditKey;
+pub use error::AuditError;
 pub(crate) use event::hex;
 pub use event::{Event, Intent, Outcome, UpstreamQuota, excerpt};
 pub use standing::Refusal;
 pub use verify::{Report, VerifyError, verify};
-pub use writer::{Audit, AuditError};
+pub use writer::Audit;

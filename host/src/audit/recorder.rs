@@ -21,12 +21,13 @@ use uuid::Uuid;
 
 use super::{
     denials::{Denials, Together},
+    error::AuditError,
     event::Event,
     ledger::{Entry, Fault, Ledger},
     liveness::{self, Alive},
+    message::{Done, Message},
     standing::Standing,
     sweep::Sweep,
-    writer::{AuditError, Done, Message},
 };
 use crate::store::sqlite::BUSY_TIMEOUT;
 

@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use super::{
     liveness::{self, Sign},
+    message::Message,
     rows,
-    writer::Message,
 };
 use crate::store::sqlite;
 

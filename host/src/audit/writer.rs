@@ -1,6 +1,6 @@
 //! The one writer: a thread that commits all waiting events together.
 
-use std::{io, path::Path, sync::Arc, thread};
+use std::{path::Path, sync::Arc, thread};
 
 use tokio::{
     runtime,
@@ -9,58 +9,16 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
+    error::AuditError,
     event::{Event, Intent},
     ledger::Entry,
+    message::Message,
     recorder::Recorder,
     standing::{Refusal, Standing},
 };
-use crate::store::sqlite::StoreError;
 
 /// Events that may wait for the writer; a call that finds the queue full waits for a place.
 const QUEUE: usize = 4096;
-
-/// Why an operation could not be recorded.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum AuditError {
-    /// The audit trail could not be opened.
-    #[error("the audit trail cannot be opened: {0}")]
-    Open(String),
-    /// The write failed: disk full, file removed, database locked.
-    #[error("the operation could not be recorded: {0}")]
-    Write(String),
-    /// Nothing can be recorded just now, so nothing begins.
-    #[error("the operation did not run, because nothing can be recorded just now")]
-    Refusing,
-    /// The writer has ended.
-    #[error("the operation could not be recorded: the hub is shutting down")]
-    Closed,
-}
-
-impl From<StoreError> for AuditError {
-    fn from(error: StoreError) -> Self {
-        Self::Open(error.to_string())
-    }
-}
-
-impl From<io::Error> for AuditError {
-    fn from(error: io::Error) -> Self {
-        Self::Open(error.to_string())
-    }
-}
-
-/// Told the id of the row that holds the operation, once that is on disk.
-pub(super) type Done = oneshot::Sender<Result<Uuid, AuditError>>;
-
-/// What the writer is told.
-#[derive(Debug)]
-pub(super) enum Message {
-    /// Make this durable and say so.
-    Write { entry: Entry, done: Done },
-    /// Answer for a writer that is dead, and say whether that is done.
-    Answer { dead: String, done: oneshot::Sender<bool> },
-    /// End once what came before is durable, whoever may still hold the trail.
-    Close,
-}
 
 /// The audit trail. Cheap to clone.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::{
-    api, config::SecretName, invocation, limits::CALLS_PER_CALLER, names::Role, sandbox, telemetry::LogFormat,
+    config::SecretName, http, invocation, limits::CALLS_PER_CALLER, names::Role, sandbox, telemetry::LogFormat,
 };
 
 /// One gateway for the ops tools that AI agents call. Every provider is a sandboxed WebAssembly component; every call is
@@ -108,7 +108,7 @@ pub struct ServeOptions {
     #[arg(long, env = "BULKHEAD_PUBLIC_URL", value_parser = public_url, value_name = "URL")]
     pub public_url: Option<Url>,
     /// Connections that may be open at once; beyond them, those without a call under way give way
-    #[arg(long, env = "BULKHEAD_MAX_CONNECTIONS", default_value_t = api::CONNECTIONS, value_name = "NUMBER",
+    #[arg(long, env = "BULKHEAD_MAX_CONNECTIONS", default_value_t = http::CONNECTIONS, value_name = "NUMBER",
         value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_connections: u32,
     /// Calls of one caller that may be under way at once, whatever its role

@@ -14,8 +14,9 @@ use super::options::{IdentityOptions, McpOptions, Options, ServeOptions};
 use crate::{
     api,
     audit::Audit,
-    call::{Hub, HubParts},
-    health::{self, HealthBoard},
+    call::{Hub, HubParts, watch_health},
+    health::HealthBoard,
+    http,
     identity::{Identity, IdpSettings, JwksSource, LocalKeys},
     invocation,
     limits::{Limiter, Places},
@@ -35,7 +36,7 @@ const ALL_LOADED: Duration = Duration::from_mins(1);
 /// How long the end waits for threads that still read something. All that is to be recorded is.
 const LEAVING: Duration = Duration::from_secs(2);
 
-pub(super) fn http(options: &Options, serve: ServeOptions) -> anyhow::Result<ExitCode> {
+pub(super) fn serve_http(options: &Options, serve: ServeOptions) -> anyhow::Result<ExitCode> {
     run(async {
         let end = end_on_signal()?;
         // First of all: the gates of the providers have to know the port. Whoever comes early waits in the queue.
@@ -45,14 +46,15 @@ pub(super) fn http(options: &Options, serve: ServeOptions) -> anyhow::Result<Exi
         let listening = listener.local_addr()?;
         let own_address = OwnAddress::new(listening, serve.public_url.as_ref());
         let places = Places::new(serve.max_calls_per_caller);
-        let published = serve.public_url.as_ref().map(api::resources).unwrap_or_default();
+        let published = serve.public_url.as_ref().map(http::resources).unwrap_or_default();
         let starting = Running::start(options, &serve.identity, published, places, own_address, &end);
         let Some(running) = unless(&end, starting).await? else { return Ok(ExitCode::SUCCESS) };
         running.loaded(NEXT_LOADED, ALL_LOADED, &end).await;
-        let address = api::PublicAddress { base_url: serve.public_url, listening: Some(listening) };
-        let app = api::router(&running.hub, &address, mcp::http::routes(&running.hub, &address));
+        let address = http::PublicAddress { base_url: serve.public_url, listening: Some(listening) };
+        let surfaces = [api::routes(&address), mcp::routes(&running.hub, &address)];
+        let app = http::router(&running.hub, &address, surfaces, api::open());
         println!("listening on http://{listening}");
-        api::serve(Arc::clone(&running.hub), listener, app, serve.max_connections, end.clone()).await;
+        http::serve(Arc::clone(&running.hub), listener, app, serve.max_connections, end.clone()).await;
         end.cancel();
         running.finish().await;
         Ok(ExitCode::SUCCESS)
@@ -171,7 +173,7 @@ impl Running {
         });
         let tasks = TaskTracker::new();
         tasks.spawn(registry::watch(registry, first, seen, end.clone()));
-        tasks.spawn(health::watch(Arc::clone(&hub), end.clone()));
+        tasks.spawn(watch_health(Arc::clone(&hub), end.clone()));
         Ok(Self { hub, audit, tasks })
     }
 

@@ -2,7 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Config, HostEntry, ITEMS_MAX, ProviderConfig};
+use super::{
+    file::{Config, HostEntry, ProviderConfig},
+    granted::ITEMS_MAX,
+};
 use crate::names::{ProviderName, ToolName, UriPattern};
 
 /// The most DNS servers: more would only make a failing lookup slower.

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::read::present;
+use super::filled::present;
 use crate::names::{Role, ToolClass};
 
 /// The most calls a quota may allow: each is remembered for the length of its window.

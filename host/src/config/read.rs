@@ -3,11 +3,9 @@
 //! `serde-saphyr` replaces the unmaintained `serde_yaml`: maintained, free of `unsafe`, bounded against hostile
 //! documents, and its errors know line and column.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
-use serde::{Deserialize, Deserializer, de::Error as _};
-
-use super::{Config, check};
+use super::{check, file::Config};
 use crate::store::small_file;
 
 /// The largest file read, in bytes.
@@ -87,42 +85,6 @@ pub fn parse(file: &str, text: &str) -> Result<Config, ConfigError> {
             let path = format!("{path}: ");
             Err(ConfigError::Content { file: file.to_owned(), line: String::new(), path, reason })
         }
-    }
-}
-
-/// A list that means something else when it is left out: a name with nothing behind it lists nothing, as `[]` does.
-pub(super) fn listed<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<Vec<T>>, D::Error> {
-    Option::deserialize(from).map(|list| Some(list.unwrap_or_default()))
-}
-
-/// Something that means something else when it is left out: a name with nothing behind it is a mistake.
-pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(from).map(Some)
-}
-
-/// A map that says much when it is empty: a name with nothing behind it, as a file that is half written has, is a mistake.
-pub(super) fn filled<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<T, D::Error> {
-    Filled::deserialize(from).map(|Filled(content)| content)
-}
-
-/// The same for each entry of a map.
-pub(super) fn each_filled<'de, D, K, T>(from: D) -> Result<BTreeMap<K, T>, D::Error>
-where
-    D: Deserializer<'de>,
-    K: Deserialize<'de> + Ord,
-    T: Deserialize<'de>,
-{
-    let entries = BTreeMap::<K, Filled<T>>::deserialize(from)?;
-    Ok(entries.into_iter().map(|(name, Filled(content))| (name, content)).collect())
-}
-
-struct Filled<T>(T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Filled<T> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let content: Option<T> = Option::deserialize(from)?;
-        let nothing = || D::Error::custom("nothing stands behind the name: write `{}` if it is to be empty");
-        content.map(Self).ok_or_else(nothing)
     }
 }
 

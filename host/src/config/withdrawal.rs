@@ -1,6 +1,11 @@
 //! Whether a config takes back anything that another one grants. Whatever is not clearly as much is taken for less.
 
-use super::{Granted, HostEntry, ProviderConfig, RateLimits, SandboxLimits, ToolGrant};
+use super::{
+    file::{HostEntry, ProviderConfig, ToolGrant},
+    granted::Granted,
+    quota::RateLimits,
+    sandbox::SandboxLimits,
+};
 use crate::names::{Role, ToolClass};
 
 impl ProviderConfig {

@@ -29,8 +29,8 @@ use super::{
     told::Told,
 };
 use crate::{
-    api::{challenge, read_body},
     call::{CallError, Hub, InputFault, Misaddress, RequestFault},
+    http::{challenge, read_body},
     identity::Caller,
     limits::Place,
     names::{CorrelationId, Surface},

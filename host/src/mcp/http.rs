@@ -16,23 +16,25 @@ use rmcp::transport::streamable_http_server::{
 use serde_json::Map;
 
 use super::{
-    Access, Endpoint,
+    endpoint::{Access, Endpoint},
     exchange::{self, Exchange},
     told::Told,
     under_way::{Client, UnderWay},
 };
 use crate::{
-    api::{Admission, BODY_MAX, Correlation, PublicAddress},
     call::{CallError, Hub},
+    http::{Admission, BODY_MAX, Correlation, PublicAddress, Routes},
     identity::Caller,
-    names::WireForm,
+    names::{Surface, WireForm},
 };
 
 /// Both endpoints: `/mcp`, and `/mcp/flat` with names for clients that refuse dots.
-pub fn routes(hub: &Arc<Hub>, address: &PublicAddress) -> Router<Arc<Hub>> {
+#[must_use]
+pub fn routes(hub: &Arc<Hub>, address: &PublicAddress) -> Routes {
     let under_way = UnderWay::default();
     let endpoint = |path, form| endpoint(hub, address, &under_way, path, form);
-    endpoint("/mcp", WireForm::Dotted).merge(endpoint("/mcp/flat", WireForm::Flat))
+    let routes = endpoint("/mcp", WireForm::Dotted).merge(endpoint("/mcp/flat", WireForm::Flat));
+    Routes { surface: Surface::Mcp, routes, refusal }
 }
 
 /// The endpoint at `path`, with and without a slash at its end.
@@ -74,8 +76,7 @@ fn config(address: &PublicAddress) -> StreamableHttpServerConfig {
 }
 
 /// A refusal of a whole request, with the same code as in any other error.
-#[must_use]
-pub fn refusal(error: &CallError) -> Response {
+fn refusal(error: &CallError) -> Response {
     exchange::answer(error.status().into(), None, error, Map::new())
 }
 

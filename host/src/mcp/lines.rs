@@ -21,8 +21,8 @@ use zeroize::Zeroizing;
 
 use super::message::{self, Fault, INVALID_REQUEST};
 use crate::{
-    api::BODY_MAX,
     call::{CallError, Hub, InputFault},
+    http::BODY_MAX,
     names::{CorrelationId, Surface},
 };
 

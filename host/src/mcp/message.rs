@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use super::{
     answers,
     parts::{self, ToolCall},
+    request_id::proper_id,
 };
 use crate::{
     call::{CallError, InputFault, RequestFault},
@@ -102,6 +103,9 @@ fn within_arguments(fault: InputFault) -> InputFault {
 /// The longest text of an error that is told of a message, in characters.
 pub(super) const TEXT_MAX: usize = 512;
 
+const ID: &str =
+    "the `id` of a request is a whole number, or a string of at most 128 characters without control characters";
+
 /// What every JSON-RPC message of MCP has.
 #[derive(Deserialize)]
 struct Envelope<'a> {
@@ -188,7 +192,7 @@ fn within_limits(document: &[u8]) -> Result<ClientJsonRpcMessage, Fault> {
     if envelope.jsonrpc.as_deref() != Some("2.0") {
         return Err(invalid(r#"a JSON-RPC message says `"jsonrpc": "2.0"`"#));
     }
-    let id = envelope.id.map(proper_id).transpose()?;
+    let id = envelope.id.map(|id| proper_id(id).ok_or_else(|| invalid(ID))).transpose()?;
     let Some(method) = envelope.method else {
         let answers = envelope.result.is_some() || envelope.error.is_some();
         return Err(invalid(if answers {
@@ -243,21 +247,6 @@ fn wrong_params(method: &str, id: Option<RequestId>) -> Option<Fault> {
     let (method, params) = METHODS.iter().find(|(known, _)| *known == method)?;
     let text = format!("the `params` of {method} are {params}; `_meta` in them is an object");
     Some(Fault::new(INVALID_PARAMS, "params_invalid", 400, &text, id))
-}
-
-/// The id of a request: what an answer repeats and the log may show.
-pub(super) fn proper_id(id: Value) -> Result<RequestId, Fault> {
-    let fits = match &id {
-        Value::String(text) => text.chars().count() <= plain::NAME_MAX && !text.contains(plain::is_hidden),
-        Value::Number(_) => true,
-        _ => false,
-    };
-    let proper = if fits { RequestId::deserialize(id).ok() } else { None };
-    proper.ok_or_else(|| {
-        invalid(
-            "the `id` of a request is a whole number, or a string of at most 128 characters without control characters",
-        )
-    })
 }
 
 /// JSON that is no message.

@@ -10,7 +10,7 @@ use serde::{
 };
 use serde_json::{Value, value::RawValue};
 
-use super::message::proper_id;
+use super::request_id::proper_id;
 
 /// The id of the request that a document is, if it has exactly one that an answer may repeat (JSON-RPC 2.0 §5). Only the top
 /// level is walked, and nothing is built of what is below it. An answer has an id too, but not one of a request.
@@ -54,7 +54,7 @@ impl<'de> Visitor<'de> for Top {
             map.next_value::<IgnoredAny>()?;
         }
         let id = id.filter(|_| ids == 1 && (asks || !answers));
-        Ok(id.and_then(|id| proper_id(id).ok()))
+        Ok(id.and_then(proper_id))
     }
 }
 

@@ -12,7 +12,9 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::{
-    Access, Endpoint, answers, exchange,
+    answers,
+    endpoint::{Access, Endpoint},
+    exchange,
     lines::{Client, Ids, Lines},
     told::Told,
 };

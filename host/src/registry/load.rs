@@ -8,7 +8,7 @@ use std::{
 use aws_lc_rs::digest;
 use tokio::sync::Mutex;
 
-use super::{Revision, error::LoadError, offer::Offer};
+use super::{error::LoadError, offer::Offer, revision::Revision};
 use crate::{
     audit::hex,
     config::{ConfigError, HostEntry, ProviderConfig},

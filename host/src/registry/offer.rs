@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
+    described::{NAME_MAX, TEXT_MAX, listing, proper},
     error::LoadError,
     mirrored::{self, Mirrored},
     resource::{self, Resource},
@@ -12,15 +13,11 @@ use crate::{
     config::{ITEMS_MAX, ProviderConfig, ToolGrant},
     names::{NameError, ProviderName, ResourceUri, ToolClass, ToolName, WireForm},
     sandbox::{Annotations, Description, PromptDescription, ToolDescription, WasmToolClass},
-    text::{self, shown},
+    text::shown,
 };
 
 /// What all schemas may weigh together, in bytes of JSON.
 const SCHEMAS_MAX: usize = 4 * 1024 * 1024;
-/// The longest text, in bytes.
-pub(super) const TEXT_MAX: usize = 16 * 1024;
-/// The longest text that is a name or a type, in bytes.
-pub(super) const NAME_MAX: usize = 1024;
 /// The most arguments of a prompt.
 const ARGUMENTS_MAX: usize = 64;
 
@@ -144,12 +141,6 @@ impl Offer {
     }
 }
 
-/// Names of what a component has, as an error tells them.
-pub(super) fn listing<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<_> = names.map(shown).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
-}
-
 /// The prompts that the config grants, checked.
 fn granted_prompts(
     name: &ProviderName,
@@ -165,11 +156,6 @@ fn granted_prompts(
         config.prompts.is_all() || config.prompts.listed().iter().any(|granted| granted.as_str() == prompt.name)
     };
     described.into_iter().filter(is_granted).map(|prompt| Prompt::of(name, prompt)).collect()
-}
-
-/// Refuses a text that is too long or holds what cannot be seen.
-pub(super) fn proper(what: &str, text: &str, max: usize) -> Result<(), LoadError> {
-    text::check(text, max).map_err(|why| LoadError::Description(format!("{what} {why}")))
 }
 
 impl Prompt {

@@ -12,9 +12,11 @@ use futures::{StreamExt as _, stream};
 use tokio::sync::OwnedMutexGuard;
 
 use super::{
-    Configs, Entry, Problem, Registry, Snapshot,
+    current::Registry,
     error::LoadError,
     load::{self, ComponentFile, WayOut},
+    problem::Problem,
+    snapshot::{Configs, Entry, Snapshot},
 };
 use crate::{
     config::{self, ConfigError, ProviderConfig},

@@ -1,8 +1,8 @@
 //! Resources that a provider offers and the config grants.
 
 use super::{
+    described::{NAME_MAX, TEXT_MAX, listing, proper},
     error::LoadError,
-    offer::{NAME_MAX, TEXT_MAX, listing, proper},
 };
 use crate::{
     config::ProviderConfig,

@@ -23,7 +23,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Entry, Registry, Reload};
+use super::{current::Registry, reload::Reload, snapshot::Entry};
 use crate::config::ConfigError;
 
 /// A change counts once nothing has happened for this long, so that a file being written is read when it is whole.

@@ -21,9 +21,9 @@ use tokio::{
 };
 
 use super::{
-    component::first_line,
     contract::ContractError,
     engine::{ProviderEngine, SandboxError},
+    error::first_line,
     precompiled::{CODE_MAX, Code, HEADING},
 };
 use crate::config::SandboxLimits;

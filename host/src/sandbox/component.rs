@@ -8,9 +8,11 @@ use super::{
     bindings::ProviderWorldPre,
     compiler::{CompileError, Compiler},
     contract::{self, ContractError},
-    engine::{ProviderEngine, Sandbox},
+    engine::ProviderEngine,
+    error::first_line,
     guest::Guest,
     precompiled::{Code, ComponentId},
+    runtime::Sandbox,
     shares::Shares,
 };
 use crate::config::SandboxLimits;
@@ -109,10 +111,4 @@ impl ProviderEngine {
         let shares = Shares::new(limits.concurrent_calls.get(), limits.queued_calls.get());
         Ok(Compiled { pre, limits, shares })
     }
-}
-
-/// What is wrong, in a line.
-pub(super) fn first_line(error: &wasmtime::Error) -> String {
-    let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
-    chain.join(": ").lines().next().unwrap_or_default().to_owned()
 }

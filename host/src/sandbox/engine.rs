@@ -1,20 +1,13 @@
 //! wasmtime's engines, their pools of instances and their clocks.
 
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    sync::{Arc, Mutex, PoisonError},
-    thread,
-    time::Duration,
-};
+use std::{thread, time::Duration};
 
-use tokio::sync::Semaphore;
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig,
     component::{HasSelf, Linker},
 };
 
-use super::{bindings::ProviderWorld, compiler::Compiler, guest::Guest, precompiled::Shelf, shares::Shares, wasi};
+use super::{bindings::ProviderWorld, guest::Guest, wasi};
 use crate::config::StackKib;
 
 /// How often running guests look whether they have to make room or end, and so how late a deadline can be noticed.
@@ -23,13 +16,6 @@ pub(super) const TICK: Duration = Duration::from_millis(10);
 const INSTANCES: u32 = 256;
 /// Core instances of one component, at most: wit-component makes up to three of Rust, Python comes with about 40.
 const CORE_INSTANCES: u32 = 64;
-/// Callers' runs at once over all providers. With the hub's own below the pool's size, so that the pool itself is never
-/// exhausted.
-const CALLS: u32 = 192;
-/// Callers' runs that may wait for that. Each of them has a place among its provider's calls already.
-const CALLS_WAITING: u32 = 1024;
-/// The hub's own runs at once, over all providers: health checks and descriptions. They never wait for callers' calls.
-const OWN_RUNS: usize = 32;
 /// The same of a table's slot.
 const TABLE_KEEP_RESIDENT: usize = 64 * 1024;
 /// The largest linear memory that any provider can be granted, in bytes.
@@ -51,64 +37,18 @@ pub enum SandboxError {
     Clock(#[from] std::io::Error),
 }
 
-/// Compiles and runs components.
-pub struct Sandbox {
-    pub(super) compiler: Compiler,
-    pub(super) shelf: Shelf,
-    /// One for each size of stack that a provider has asked for, so four at most.
-    engines: Mutex<BTreeMap<StackKib, Arc<ProviderEngine>>>,
-    /// Callers' runs of all providers.
-    pub(super) calls: Shares,
-    /// The hub's own.
-    pub(super) own_runs: Arc<Semaphore>,
-}
-
 /// A wasmtime engine, whose stacks are of one size, with the imports that it links.
 pub(super) struct ProviderEngine {
     pub(super) engine: Engine,
     pub(super) linker: Linker<Guest>,
 }
 
-impl std::fmt::Debug for Sandbox {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Sandbox")
-    }
-}
-
-impl Sandbox {
-    /// Starts the engine that most providers use. Compiled code is kept in the folder `kept`, by the component's content.
-    ///
-    /// # Errors
-    /// When the machine cannot run it.
-    pub fn new(kept: &Path, compiler: Compiler) -> Result<Self, SandboxError> {
-        let (calls, own_runs) = (Shares::new(CALLS, CALLS_WAITING), Arc::new(Semaphore::new(OWN_RUNS)));
-        let sandbox = Self { compiler, shelf: Shelf::new(kept), engines: Mutex::default(), calls, own_runs };
-        sandbox.engine(StackKib::default())?;
-        Ok(sandbox)
-    }
-
-    /// The engine for a size of stack. Starting one takes some milliseconds.
-    ///
-    /// # Errors
-    /// When the machine cannot run it.
-    pub(super) fn engine(&self, stack: StackKib) -> Result<Arc<ProviderEngine>, SandboxError> {
-        // Nothing that can panic leaves the map half changed.
-        let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(engine) = engines.get(&stack) {
-            return Ok(Arc::clone(engine));
-        }
-        let engine = Arc::new(ProviderEngine::start(stack, &self.compiler)?);
-        engines.insert(stack, Arc::clone(&engine));
-        Ok(engine)
-    }
-}
-
 impl ProviderEngine {
     /// One that runs components with stacks of this size. It has no compiler where components are compiled apart: then
     /// nothing that goes wrong elsewhere can make the hub compile.
-    fn start(stack: StackKib, compiler: &Compiler) -> Result<Self, SandboxError> {
+    pub(super) fn start(stack: StackKib, is_compiler: bool) -> Result<Self, SandboxError> {
         let mut config = compiling();
-        if matches!(compiler, Compiler::Apart { .. }) {
+        if !is_compiler {
             config.enable_compiler(false);
         }
         running(&mut config, stack);

@@ -37,3 +37,9 @@ pub enum DescribeError {
     #[error("its component cannot describe itself: {0}")]
     Run(#[from] RunError),
 }
+
+/// What is wrong, in a line.
+pub(super) fn first_line(error: &wasmtime::Error) -> String {
+    let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
+    chain.join(": ").lines().next().unwrap_or_default().to_owned()
+}

@@ -6,7 +6,8 @@ use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::{
     bindings::{events, outbound_http, secrets},
-    guest::{EVENT_BYTES_MAX, Emitted, FAN_OUT, Guest},
+    guest::{EVENT_BYTES_MAX, FAN_OUT, Guest},
+    traces::Emitted,
     way_out::{Stopped, WayOut},
 };
 use crate::{

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use super::{
     budget::{Breach, Budget},
-    guest::GateSet,
+    gate_set::GateSet,
 };
 use crate::outbound::{OutboundError, OutboundRequest, OutboundResponse};
 

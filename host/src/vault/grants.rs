@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::SecretError;
+use super::error::SecretError;
 use crate::{
     config::{HostEntry, ProviderConfig, SecretName},
     outbound::{Allowlist, AllowlistError, Target},

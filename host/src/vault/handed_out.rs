@@ -7,7 +7,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use super::{SecretValue, scrub::Scrubber};
+use super::{scrub::Scrubber, value::SecretValue};
 use crate::config::SecretName;
 
 /// How many values of one secret are remembered, the last ones.

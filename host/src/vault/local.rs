@@ -16,7 +16,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::{SecretValue, VaultError};
+use super::{error::VaultError, value::SecretValue};
 use crate::{
     config::SecretName,
     store::{lock::FileLock, private_file},

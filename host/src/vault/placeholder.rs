@@ -7,7 +7,10 @@ use base64::{
 };
 use zeroize::Zeroizing;
 
-use super::{SECRET_MAX, SecretError, SecretValue};
+use super::{
+    error::SecretError,
+    value::{SECRET_MAX, SecretValue},
+};
 use crate::outbound::OutboundError;
 
 /// What every placeholder begins with. Long and odd enough that it never occurs by accident.

@@ -13,30 +13,19 @@ use std::{
 use http::HeaderValue;
 
 use super::{
-    Grants, SecretValue, Vault, VaultError,
+    cached::Vault,
+    error::{SecretError, VaultError},
+    grants::Grants,
     handed_out::HandedOut,
     placeholder::{PREFIX, Placeholder, filled, refused},
     scrub::Scrubber,
+    value::SecretValue,
 };
 use crate::{
     config::SecretName,
     invocation::told,
     outbound::{OutboundError, OutboundResponse, Permitted, Target},
 };
-
-/// Why a provider did not get a reference or a value; `secrets.error` of the contract.
-#[derive(Debug, Clone, thiserror::Error)]
-pub enum SecretError {
-    /// The config does not grant it.
-    #[error("{0}")]
-    NotGranted(String),
-    /// The vault holds no value. The text is the command that sets it.
-    #[error("the vault holds no value: run `{0}`")]
-    NotSet(String),
-    /// The vault cannot be read.
-    #[error("{0}")]
-    Unavailable(String),
-}
 
 /// The secrets of one call. Its references mean nothing outside of it.
 pub struct CallSecrets {

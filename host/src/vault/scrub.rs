@@ -15,8 +15,8 @@ use base64::{
 use zeroize::Zeroizing;
 
 use super::{
-    SecretValue,
     spelling::{Letters, beginnings, end_of},
+    value::SecretValue,
 };
 use crate::config::SecretName;
 

@@ -20,9 +20,9 @@ use self::{
     answers::reference,
     names::{Names, Side},
 };
-use super::{Admission, Correlation, PublicAddress, Refused};
 use crate::{
     call::Hub,
+    http::{Admission, Correlation, PublicAddress, Refused},
     identity::Caller,
     names::Surface,
     registry::{Revision, Tool},

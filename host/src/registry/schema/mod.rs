@@ -15,7 +15,7 @@ use self::{
     metered::{Followed, Looked, Metered, within},
     parts::References,
     places::{FOLLOWED, Place, with_counted_references},
-    told::violations_of,
+    told::{VIOLATIONS_MAX, violations_of},
 };
 use crate::{json as document, json::Violation};
 
@@ -31,8 +31,6 @@ const QUICK: u64 = 50_000;
 pub const STEPS_MAX: u64 = 10_000_000;
 /// Looks that listing what is wrong may take.
 const LISTING: u64 = 500_000;
-/// The most violations that are listed.
-const VIOLATIONS_MAX: usize = 20;
 
 /// Whether a value matches took too long to find out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -6,9 +6,10 @@ use jsonschema::{
 };
 use serde_json::Value;
 
-use super::VIOLATIONS_MAX;
 use crate::json::Violation;
 
+/// The most violations that are listed.
+pub(super) const VIOLATIONS_MAX: usize = 20;
 /// How many names or values are told.
 const CHOICES_MAX: usize = 20;
 /// How much of each, in characters.

@@ -1,6 +1,6 @@
 //! References: a value goes where it may go, and nothing of a placeholder goes anywhere.
 
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use memchr::memmem;
@@ -10,12 +10,7 @@ use crate::{
     config::{self, HostEntry},
     outbound::{Acting, Allowlist, Gate, Limits, Method, OutboundRequest, Permitted},
     properties::expanded,
-    vault::{
-        CallSecrets, Grants, LocalVault, Vault,
-        handed_out::{HandedOut, Memory},
-        placeholder::PREFIX,
-        references::Used,
-    },
+    vault::{CallSecrets, Grants, Vault, handed_out::HandedOut, placeholder::PREFIX, references::Used},
 };
 
 /// Hosts that `one` may go to; `two` may go to the second of them only.
@@ -62,7 +57,7 @@ impl Setting {
         let grants = Grants::of(&provider).ok()?;
         let hosts = provider.allowed_hosts.iter().map(HostEntry::as_str);
         let gate = Gate::new(Allowlist::from_entries(hosts).ok()?, Limits::default()).ok()?;
-        let vault = Vault { local: LocalVault::in_memory(), seen: Mutex::default(), handed_out: Memory::default() };
+        let vault = Vault::in_memory();
         let secrets = CallSecrets::new(Arc::new(vault), Arc::new(grants));
         let values = ["one", "two"].map(|name| format!("{name}:{}", uuid::Uuid::new_v4()));
         let [Some(one), Some(two)] = [0, 1].map(|index| used(["one", "two"][index], &values[index])) else {

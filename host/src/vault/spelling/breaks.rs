@@ -1,7 +1,7 @@
 //! Breaks in a line: what is encoded is often written in lines of some length, each of them indented, and the breaks are then
 //! spelled like everything else.
 
-use super::{Places, after_backslashes, escape, percent_or_reference};
+use super::byte::{Places, after_backslashes, escape, percent_or_reference};
 
 /// What lines are broken and indented with.
 pub(super) const BLANKS: [u8; 4] = *b" \t\r\n";

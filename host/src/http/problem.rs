@@ -52,12 +52,13 @@ impl IntoResponse for Problem {
 }
 
 /// A call's error as an answer.
-pub(super) fn of(error: &CallError) -> Response {
+#[must_use]
+pub fn of(error: &CallError) -> Response {
     with(error, "")
 }
 
 /// A call's error as an answer, and what the hub has to add to its text.
-pub(super) fn with(error: &CallError, addition: &str) -> Response {
+pub fn with(error: &CallError, addition: &str) -> Response {
     // Every status in `CallError` is a valid one.
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut problem = Problem::new(status, error.code(), title(error), format!("{error}{addition}"));

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{Problem, connections::HEADERS_MAX};
+use super::{connections::HEADERS_MAX, problem::Problem};
 
 /// The longest target of a request, in bytes.
 const TARGET_MAX: usize = 8 * 1024;

@@ -66,7 +66,7 @@ pub(super) async fn require(
 }
 
 /// The caller that a request's token names.
-pub(super) async fn caller(
+pub(crate) async fn caller(
     hub: &Arc<Hub>,
     headers: &HeaderMap,
     surface: Surface,

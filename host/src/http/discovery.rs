@@ -15,7 +15,7 @@ use axum::{
 use serde_json::json;
 use url::Url;
 
-use super::Problem;
+use super::{nowhere::nothing_at, problem::Problem};
 use crate::{call::Hub, invocation::told};
 
 /// Where metadata is (RFC 9728 §3); the resource's own path follows.
@@ -85,7 +85,7 @@ pub(super) async fn well_known(Extension(discovery): Extension<Arc<Discovery>>, 
     }
     let is_login = LOGIN.iter().any(|login| path.starts_with(login));
     let detail = match (&discovery.issuer, &discovery.base) {
-        _ if !is_login => return super::nothing_at(&uri),
+        _ if !is_login => return nothing_at(&uri),
         (None, _) => format!(
             "this hub signs its own tokens and has no login to discover: send `Authorization: Bearer <token>` with one that \
              `{}` makes on the hub's machine",

@@ -5,8 +5,8 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio_util::sync::CancellationToken;
 
+use super::{Call, Hub, Operation, Principal};
 use crate::{
-    call::{Call, Hub, Operation, Principal},
     limits::Place,
     names::{CorrelationId, ProviderName, Surface},
 };

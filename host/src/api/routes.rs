@@ -1,0 +1,30 @@
+//! Where REST answers.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Router,
+    routing::{get, post},
+};
+
+use super::{health, openapi, tools};
+use crate::{
+    call::Hub,
+    http::{PublicAddress, Routes, problem},
+    names::Surface,
+};
+
+/// The routes that need a token.
+#[must_use]
+pub fn routes(address: &PublicAddress) -> Routes {
+    let routes = Router::new()
+        .route("/providers/{provider}/{tool}", post(tools::call))
+        .route("/providers/{provider}/health", get(health::provider).post(tools::call_health))
+        .route("/openapi.json", get(openapi::answer).layer(Extension(openapi::Server::of(address))));
+    Routes { surface: Surface::Rest, routes, refusal: problem }
+}
+
+/// Those that need none.
+pub fn open() -> Router<Arc<Hub>> {
+    Router::new().route("/health", get(health::all))
+}

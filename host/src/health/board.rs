@@ -1,0 +1,195 @@
+//! How the providers are: what the last check of each found, and when the next is due.
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::{Serialize, Serializer};
+
+use crate::names::ProviderName;
+
+/// A check takes at most this long; one that does not end in time counts as degraded (G6).
+pub const CHECK_TIME: Duration = Duration::from_secs(5);
+/// How often a healthy provider is checked.
+pub const RECHECK: Duration = Duration::from_secs(30);
+/// How often one that is not healthy is checked, so that it is back soon after it is mended.
+pub const RECHECK_DOWN: Duration = Duration::from_secs(5);
+/// After this many such checks in a row it is checked as often as a healthy one: nobody is mending it just now.
+const PATIENCE: u32 = 24;
+
+/// How long a check answers further questions.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// How a provider is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// It works.
+    Ok,
+    /// It works in part, slowly, or nobody has looked yet.
+    Degraded,
+    /// It does not work: calls to it fail fast.
+    Down,
+    /// It is new, and not ready yet.
+    Loading,
+    /// The config takes it out of service.
+    Disabled,
+}
+
+/// The answer of `GET /providers/{provider}/health`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Health {
+    /// The provider.
+    pub provider: String,
+    /// How it is.
+    pub status: Status,
+    /// How long the check took, in milliseconds.
+    pub latency_ms: Option<u64>,
+    /// When it was last checked.
+    #[serde(serialize_with = "rfc3339")]
+    pub last_check: Option<DateTime<Utc>>,
+    /// What is wrong, and the one thing that mends it.
+    pub error: Option<String>,
+    /// The code of what was found wrong, for the audit trail; none where the check is as it should be.
+    #[serde(skip)]
+    pub code: Option<&'static str>,
+}
+
+#[expect(clippy::ref_option, reason = "serde gives a reference")]
+fn rfc3339<S: Serializer>(at: &Option<DateTime<Utc>>, serializer: S) -> Result<S::Ok, S::Error> {
+    at.map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true)).serialize(serializer)
+}
+
+/// What the last checks found.
+#[derive(Debug, Default)]
+pub struct HealthBoard {
+    checks: Mutex<HashMap<ProviderName, Check>>,
+}
+
+#[derive(Debug, Clone)]
+struct Check {
+    health: Health,
+    at: Instant,
+    revision: String,
+    /// Checks in a row that did not find it well.
+    misses: u32,
+}
+
+impl HealthBoard {
+    /// Notes what a check of `revision` found, if that `is_current` still: a check that outlives its revision says nothing of
+    /// the one that serves now. That a provider goes down, and that it is back, is a line in the log.
+    pub fn note(&self, provider: &ProviderName, revision: &str, is_current: impl FnOnce() -> bool, health: Health) {
+        let mut checks = self.lock();
+        // Asked within the lock: whatever becomes current after this is noted after this.
+        if !is_current() {
+            return;
+        }
+        let before = checks.get(provider);
+        let was_down = before.is_some_and(|check| check.health.status == Status::Down);
+        let is_down = health.status == Status::Down;
+        let misses = before.filter(|check| check.revision == revision).map_or(0, |check| check.misses);
+        let misses = if health.status == Status::Ok { 0 } else { misses.saturating_add(1) };
+        let (status, reason) = (health.status, health.error.clone().unwrap_or_default());
+        let check = Check { health, at: Instant::now(), revision: revision.to_owned(), misses };
+        checks.insert(provider.clone(), check);
+        drop(checks);
+        if is_down && !was_down {
+            tracing::warn!(%provider, reason = &*crate::invocation::with_paths(&reason), "a provider is down");
+        } else if was_down && !is_down {
+            tracing::info!(%provider, ?status, "a provider is no longer down");
+        }
+    }
+
+    /// What the last check of a provider found; `None` if there was none. A `revision` that was not checked yet is as the one
+    /// before it was, unless that was down: a change may be what mends it.
+    #[must_use]
+    pub fn last(&self, provider: &ProviderName, revision: &str) -> Option<Health> {
+        let checks = self.lock();
+        let check = checks.get(provider)?;
+        (check.revision == revision || check.health.status != Status::Down).then(|| check.health.clone())
+    }
+
+    /// What a check of a provider's `revision` found that ended after `asked`.
+    #[must_use]
+    pub fn found_since(&self, provider: &ProviderName, revision: &str, asked: Instant) -> Option<Health> {
+        let checks = self.lock();
+        let check = checks.get(provider).filter(|check| check.revision == revision)?;
+        (check.at >= asked).then(|| check.health.clone())
+    }
+
+    /// What a check of a provider's `revision` found just now, so that asking often does not mean checking often.
+    #[must_use]
+    pub fn fresh(&self, provider: &ProviderName, revision: &str) -> Option<Health> {
+        let checks = self.lock();
+        let check = checks.get(provider).filter(|check| check.revision == revision)?;
+        (check.at.elapsed() < FRESH).then(|| check.health.clone())
+    }
+
+    /// Why a provider is down; `None` while it is not known to be.
+    #[must_use]
+    pub fn down(&self, provider: &ProviderName, revision: &str) -> Option<String> {
+        let checks = self.lock();
+        let check = checks.get(provider).filter(|check| check.revision == revision)?;
+        (check.health.status == Status::Down).then(|| check.health.error.clone().unwrap_or_default())
+    }
+
+    /// Whether a check of a provider's `revision` is due.
+    #[must_use]
+    pub fn is_due(&self, provider: &ProviderName, revision: &str) -> bool {
+        self.lock().get(provider).filter(|check| check.revision == revision).is_none_or(|check| {
+            let every = if (1..PATIENCE).contains(&check.misses) { RECHECK_DOWN } else { RECHECK };
+            check.at.elapsed() >= every
+        })
+    }
+
+    /// Forgets providers that are gone.
+    pub fn retain(&self, keep: impl Fn(&ProviderName) -> bool) {
+        self.lock().retain(|provider, _| keep(provider));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ProviderName, Check>> {
+        self.checks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn health(status: Status) -> Health {
+        Health { provider: "p".to_owned(), status, latency_ms: None, last_check: None, error: None, code: None }
+    }
+
+    #[test]
+    fn what_is_known_of_a_revision_says_nothing_of_the_one_that_mends_it() {
+        let (board, provider) = (HealthBoard::default(), "p".parse().expect("a name"));
+        assert!(board.is_due(&provider, "old") && board.last(&provider, "old").is_none());
+        let asked = Instant::now();
+        board.note(&provider, "old", || true, health(Status::Down));
+        assert!(board.down(&provider, "old").is_some() && !board.is_due(&provider, "old"));
+        assert!(board.found_since(&provider, "old", asked).is_some());
+        assert!(board.found_since(&provider, "old", Instant::now() + RECHECK).is_none(), "not since then");
+
+        assert!(board.down(&provider, "new").is_none() && board.is_due(&provider, "new"), "it is checked at once");
+        assert!(board.last(&provider, "new").is_none() && board.fresh(&provider, "new").is_none());
+        assert!(board.found_since(&provider, "new", asked).is_none());
+        board.note(&provider, "new", || true, health(Status::Ok));
+        let last = board.last(&provider, "newer").map(|health| health.status);
+        assert_eq!(last, Some(Status::Ok), "a change of what is well does not make the hub unwell");
+        assert!(board.is_due(&provider, "newer") && board.fresh(&provider, "newer").is_none());
+    }
+
+    #[test]
+    fn a_check_that_outlives_its_revision_says_nothing_of_the_next_one() {
+        let (board, provider) = (HealthBoard::default(), "p".parse().expect("a name"));
+        for (late, now) in [(Status::Ok, Status::Down), (Status::Down, Status::Ok)] {
+            board.note(&provider, "new", || true, health(now));
+            board.note(&provider, "old", || false, health(late));
+            assert_eq!(board.fresh(&provider, "new").map(|health| health.status), Some(now));
+            assert_eq!(board.down(&provider, "new").is_some(), now == Status::Down);
+            assert!(board.fresh(&provider, "old").is_none() && !board.is_due(&provider, "new"));
+        }
+    }
+}

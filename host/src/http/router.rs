@@ -1,0 +1,75 @@
+//! Every route of the hub behind one entrance.
+
+use std::sync::Arc;
+
+use axum::{
+    Extension, Router,
+    middleware::{from_fn, from_fn_with_state},
+    response::Response,
+    routing::get,
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    access::{self, Entrance},
+    connections, correlation,
+    discovery::{self, Discovery},
+    nowhere, proper,
+};
+use crate::{
+    call::{CallError, Hub},
+    names::Surface,
+};
+
+/// What the HTTP surface is told about where it is reachable.
+#[derive(Debug, Clone, Default)]
+pub struct PublicAddress {
+    /// The URL that callers dial, such as `https://hub.example.org`; needed behind a proxy.
+    pub base_url: Option<url::Url>,
+    /// Where the hub listens.
+    pub listening: Option<std::net::SocketAddr>,
+}
+
+/// The routes of one surface, and how it words a refusal. None of them is reached without a valid token.
+#[derive(Debug)]
+pub struct Routes {
+    /// Which surface.
+    pub surface: Surface,
+    /// Its routes.
+    pub routes: Router<Arc<Hub>>,
+    /// A refusal in its words.
+    pub refusal: fn(&CallError) -> Response,
+}
+
+/// Every route of the hub: those of each surface behind the entrance, and `open` ones, which need no token.
+pub fn router(
+    hub: &Arc<Hub>,
+    address: &PublicAddress,
+    surfaces: impl IntoIterator<Item = Routes>,
+    open: Router<Arc<Hub>>,
+) -> Router {
+    let discovery = Discovery::of(hub, address.base_url.as_ref());
+    let open = open
+        .route("/livez", get(|| async { "alive\n" }))
+        .route("/.well-known/{*what}", get(discovery::well_known))
+        .layer(Extension(Arc::clone(&discovery)));
+    let behind_the_entrance = |Routes { surface, routes, refusal }: Routes| {
+        let entrance = Entrance { hub: Arc::clone(hub), surface, refusal };
+        routes.route_layer(from_fn_with_state(entrance, access::require))
+    };
+    let all = surfaces.into_iter().map(behind_the_entrance).fold(open, Router::merge);
+    all.fallback(nowhere::not_found)
+        .method_not_allowed_fallback(nowhere::wrong_method)
+        .layer(from_fn(proper::require))
+        .layer(from_fn_with_state(discovery, discovery::point_to_metadata))
+        .layer(from_fn(correlation::carry))
+        .with_state(Arc::clone(hub))
+}
+
+/// Serves at most `connections` at once until `end` is cancelled, then lets calls under way finish and waits until they are
+/// recorded.
+pub async fn serve(hub: Arc<Hub>, listener: TcpListener, app: Router, connections: u32, end: CancellationToken) {
+    connections::serve(listener, app, connections, end).await;
+    hub.drain().await;
+}

@@ -1,0 +1,295 @@
+//! One endpoint: what rmcp asks of the hub, as calls.
+
+use std::{pin::pin, sync::Arc};
+
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    model::{
+        CacheScope, CallToolRequestParams, CallToolResponse, CompleteRequestMethod, CompleteRequestParams,
+        CompleteResult, DiscoverResult, GetPromptRequestParams, GetPromptResponse, Implementation,
+        InitializeRequestParams, InitializeResult, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
+        ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities,
+        ServerConfig,
+    },
+    service::RequestContext,
+};
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    answers::{self, Asked},
+    instructions, lists,
+    message::RefusedInput,
+    param_headers,
+    told::Told,
+    under_way::TakenBack,
+};
+use crate::{
+    call::{Answer, Call, CallError, Hub, Input, InputFault, Operation, Principal, RequestFault},
+    http::{Admission, Correlation},
+    identity::Caller,
+    limits::Place,
+    names::{CorrelationId, Surface, WireForm},
+    registry::Entry,
+};
+
+/// One MCP endpoint of the hub.
+#[derive(Clone)]
+pub(crate) struct Endpoint {
+    pub(super) hub: Arc<Hub>,
+    pub(super) form: WireForm,
+    pub(super) access: Access,
+}
+
+/// Where a request's caller comes from.
+#[derive(Clone)]
+pub(super) enum Access {
+    /// The HTTP layer has verified the token and left the caller in the request.
+    PerRequest,
+    /// One token for the whole process. It is verified on every request, so that it expires here too.
+    Token(Arc<Zeroizing<String>>),
+}
+
+/// Who asks, and under which correlation id.
+struct Asking {
+    caller: Arc<Caller>,
+    place: Result<Place, CallError>,
+    correlation_id: CorrelationId,
+    surface: Surface,
+}
+
+impl Endpoint {
+    /// From here on, whatever is refused is on record.
+    async fn asking(&self, context: &RequestContext<RoleServer>) -> Result<Asking, ErrorData> {
+        Told::by_handler(context);
+        let parts = context.extensions.get::<::http::request::Parts>();
+        match (&self.access, parts) {
+            (Access::Token(token), _) => {
+                let correlation_id = CorrelationId::accept(None);
+                let verified = self.hub.authenticate(Ok(token.as_str()), Surface::Stdio, &correlation_id).await;
+                let caller = verified.map_err(|error| answers::protocol_error(&error, None))?;
+                let place = self.hub.enter(&caller);
+                Ok(Asking { caller, place, correlation_id, surface: Surface::Stdio })
+            }
+            (Access::PerRequest, Some(parts)) => {
+                let of_request = || {
+                    let caller = parts.extensions.get::<Arc<Caller>>()?.clone();
+                    let place = parts.extensions.get::<Admission>()?.0.clone();
+                    let correlation_id = parts.extensions.get::<Correlation>()?.0.clone();
+                    Some(Asking { caller, place, correlation_id, surface: Surface::Mcp })
+                };
+                of_request().ok_or_else(|| answers::protocol_error(&CallError::Internal, None))
+            }
+            (Access::PerRequest, None) => Err(answers::protocol_error(&CallError::Internal, None)),
+        }
+    }
+
+    /// Who asks for a list. It is whole: there is no second page, so any cursor is somebody's invention.
+    async fn listing(
+        &self,
+        request: Option<&PaginatedRequestParams>,
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Arc<Caller>, ErrorData> {
+        let asking = self.asking(context).await?;
+        let fault = match asking.place {
+            Ok(_) if request.is_some_and(|request| request.cursor.is_some()) => {
+                let text = "unknown cursor: list again without one".to_owned();
+                RequestFault { code: "params_invalid", status: 400, text }.into()
+            }
+            Ok(_) => return Ok(asking.caller),
+            Err(full) => full,
+        };
+        let (caller, surface) = (Some(&*asking.caller), asking.surface);
+        let refused = self.hub.refuse(fault, "mcp_list", caller, surface, &asking.correlation_id).await;
+        Err(match refused {
+            refused @ CallError::Request(_) => {
+                ErrorData::invalid_params(refused.told(), Some(answers::data(&refused, None)))
+            }
+            refused => answers::protocol_error(&refused, None),
+        })
+    }
+
+    /// What this client's caller is told of the hub.
+    async fn instructions(&self, context: &RequestContext<RoleServer>) -> Result<String, ErrorData> {
+        let caller = self.asking(context).await?.caller;
+        Ok(instructions::of(&self.hub, &caller, self.form))
+    }
+
+    /// What an answer needs to know of what was asked.
+    fn asked<'a>(&'a self, asking: &Asking, name: &'a str, provider: &str) -> Asked<'a> {
+        let (caller, provider) = (Arc::clone(&asking.caller), provider.to_owned());
+        Asked { hub: &self.hub, form: self.form, caller, name, provider, given: Vec::new() }
+    }
+
+    /// A tool's input, unless headers that repeat parts of it say something else. That is told when the line comes to the
+    /// input: who may not call the tool hears only that.
+    fn input(
+        &self,
+        context: &RequestContext<RoleServer>,
+        provider: &str,
+        tool: &str,
+        arguments: Map<String, Value>,
+    ) -> Input {
+        if let Some(refused) = RefusedInput::of(context) {
+            return Err(refused);
+        }
+        let snapshot = self.hub.registry().snapshot();
+        if let Some(parts) = context.extensions.get::<::http::request::Parts>()
+            && let Some(Entry::Ready { revision, .. }) = snapshot.entry(provider)
+            && let Some(tool) = revision.tool(tool)
+        {
+            param_headers::check(&parts.headers, &tool.mirrored, &arguments).map_err(InputFault::HeaderMismatch)?;
+        }
+        Ok(Value::Object(arguments))
+    }
+
+    /// Makes the call. When the client takes the request back the call is cancelled; the answer is what the line made of it
+    /// and has recorded.
+    async fn call(
+        &self,
+        context: &RequestContext<RoleServer>,
+        asking: Asking,
+        provider: String,
+        operation: Operation,
+    ) -> Answer {
+        let call = Call {
+            principal: Principal::Caller(asking.caller),
+            place: asking.place,
+            surface: asking.surface,
+            correlation_id: asking.correlation_id,
+            provider,
+            operation,
+        };
+        let parts = context.extensions.get::<::http::request::Parts>();
+        let taken_back = parts.and_then(|parts| parts.extensions.get::<TakenBack>()).map(|taken_back| &taken_back.0);
+        let (taken_back, gone) = (taken_back.cloned().unwrap_or_default(), CancellationToken::new());
+        let mut answer = pin!(self.hub.call_until(call, gone.clone()));
+        tokio::select! {
+            answer = &mut answer => return answer,
+            () = context.ct.cancelled() => {}
+            () = taken_back.cancelled() => {}
+        }
+        gone.cancel();
+        answer.await
+    }
+}
+
+impl ServerHandler for Endpoint {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().enable_prompts().build();
+        ServerConfig::new(capabilities)
+            .with_server_info(Implementation::new("bulkhead", env!("CARGO_PKG_VERSION")).with_title("Bulkhead"))
+            .with_instructions(instructions::of_the_hub())
+    }
+
+    async fn initialize(
+        &self,
+        request: InitializeRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<InitializeResult, ErrorData> {
+        context.peer.set_peer_info(request.clone());
+        let told = self.instructions(&context).await?;
+        Ok(self.negotiate_initialize(&request)?.with_instructions(told))
+    }
+
+    async fn discover(&self, context: RequestContext<RoleServer>) -> Result<DiscoverResult, ErrorData> {
+        let versions = self.supported_protocol_versions().into_owned();
+        let info = self.get_info().with_instructions(self.instructions(&context).await?);
+        let mut discovered = DiscoverResult::from_server_info(versions, info);
+        // What is told depends on the caller.
+        discovered.cache_scope = CacheScope::Private;
+        Ok(discovered)
+    }
+
+    /// Not among the capabilities; rmcp would answer it all the same, with nothing.
+    async fn complete(
+        &self,
+        _request: CompleteRequestParams,
+        _context: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        Err(ErrorData::method_not_found::<CompleteRequestMethod>())
+    }
+
+    async fn list_tools(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let caller = self.listing(request.as_ref(), &context).await?;
+        Ok(lists::tools(&self.hub, &caller, self.form))
+    }
+
+    async fn list_resources(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let caller = self.listing(request.as_ref(), &context).await?;
+        Ok(lists::resources(&self.hub, &caller, self.form))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let caller = self.listing(request.as_ref(), &context).await?;
+        Ok(lists::templates(&self.hub, &caller, self.form))
+    }
+
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        let caller = self.listing(request.as_ref(), &context).await?;
+        Ok(lists::prompts(&self.hub, &caller, self.form))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let asking = self.asking(&context).await?;
+        let (provider, tool) = self.hub.registry().snapshot().resolve(&request.name);
+        let asked = self.asked(&asking, &request.name, &provider);
+        let input = self.input(&context, &provider, &tool, request.arguments.unwrap_or_default());
+        let answer = self.call(&context, asking, provider, Operation::CallTool { tool, input }).await;
+        answers::tool(&asked, answer).map(Into::into)
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let asking = self.asking(&context).await?;
+        let (provider, uri) = self.hub.registry().snapshot().resolve_resource(&request.uri);
+        let asked = self.asked(&asking, &request.uri, &provider);
+        let own = [uri.clone(), format!("{provider}+{uri}")];
+        let answer = self.call(&context, asking, provider, Operation::ReadResource { uri }).await;
+        answers::resource(&asked, &own, answer).map(Into::into)
+    }
+
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let asking = self.asking(&context).await?;
+        let (provider, prompt) = self.hub.registry().snapshot().resolve_prompt(&request.name);
+        let mut asked = self.asked(&asking, &request.name, &provider);
+        let arguments = request.arguments.unwrap_or_default().into_iter().map(|(name, value)| match value {
+            Value::String(text) => (name, text),
+            other => (name, other.to_string()),
+        });
+        let arguments: Vec<_> = arguments.collect();
+        asked.given = arguments.iter().map(|(_, value)| value.clone()).collect();
+        let operation = Operation::GetPrompt { prompt, arguments };
+        let answer = self.call(&context, asking, provider, operation).await;
+        answers::prompt(&asked, answer).map(Into::into)
+    }
+}

@@ -1,0 +1,70 @@
+//! The snapshot in use, and what the next one is made from.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use tokio::{
+    sync::{Mutex, watch as watch_channel},
+    time::timeout,
+};
+
+use super::snapshot::Snapshot;
+use crate::{outbound::OwnAddress, sandbox::Sandbox};
+
+/// Where the registry gets everything from.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// `provider-config.yaml`. Components are relative to its folder.
+    pub config: PathBuf,
+    /// Where the hub itself answers: no provider may go there.
+    pub own_address: OwnAddress,
+}
+
+/// The registry: the current snapshot and the way to a new one.
+#[derive(Debug)]
+pub struct Registry {
+    pub(super) sources: Sources,
+    pub(super) sandbox: Arc<Sandbox>,
+    pub(super) current: ArcSwap<Snapshot>,
+    /// Held by the one reload that is under way.
+    pub(super) reloading: Arc<Mutex<()>>,
+    pub(super) changes: watch_channel::Sender<u64>,
+}
+
+impl Registry {
+    /// An empty registry; [`Self::reload`] fills it.
+    #[must_use]
+    pub fn new(sources: Sources, sandbox: Arc<Sandbox>) -> Self {
+        let (changes, _) = watch_channel::channel(0);
+        Self { sources, sandbox, current: ArcSwap::default(), reloading: Arc::default(), changes }
+    }
+
+    /// All providers at this moment.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Changes whenever a new snapshot is in use.
+    #[must_use]
+    pub fn changes(&self) -> watch_channel::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Waits until no provider is [`Entry::Loading`] any more, but only as long as others become ready or fail: at most
+    /// `patience` from one to the next.
+    pub async fn loaded(&self, patience: Duration) {
+        let mut changes = self.changes();
+        while self.snapshot().is_loading() {
+            if timeout(patience, changes.changed()).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// What runs the providers.
+    #[must_use]
+    pub fn sandbox(&self) -> &Sandbox {
+        &self.sandbox
+    }
+}

@@ -1,0 +1,125 @@
+//! All providers at one moment, as calls see them.
+
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+use super::{
+    index::{Index, Stand},
+    problem::Problem,
+    revision::Revision,
+};
+use crate::{config::ProviderConfig, names::ProviderName};
+
+/// A provider of the config.
+#[derive(Debug, Clone)]
+pub enum Entry {
+    /// It can be called. `problem` tells why a newer version of it was not taken.
+    Ready {
+        /// What runs.
+        revision: Arc<Revision>,
+        /// Why a newer version is not running.
+        problem: Option<Problem>,
+    },
+    /// It is new, and not ready yet.
+    Loading,
+    /// The config takes it out of service.
+    Disabled,
+    /// It could not be loaded.
+    Failed(Problem),
+}
+
+/// What the config wants of each provider.
+pub(super) type Configs = Arc<BTreeMap<ProviderName, ProviderConfig>>;
+
+/// All providers at one moment.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    /// What decides whose a name is, whatever state its provider is in.
+    pub(super) configs: Configs,
+    pub(super) entries: BTreeMap<ProviderName, Entry>,
+    pub(super) index: Index,
+    /// Why the newest config is not in use.
+    pub config_problem: Option<String>,
+}
+
+impl Snapshot {
+    pub(super) fn new(configs: Configs, entries: BTreeMap<ProviderName, Entry>) -> Self {
+        let stands = configs.iter().map(|(name, config)| {
+            let offer = match entries.get(name) {
+                Some(Entry::Ready { revision, .. }) => Some(Arc::clone(&revision.offer)),
+                _ => None,
+            };
+            (name, Stand { config, offer })
+        });
+        let index = Index::of(stands);
+        Self { configs, entries, index, config_problem: None }
+    }
+
+    /// Whose each name is.
+    #[must_use]
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// The provider of that name.
+    #[must_use]
+    pub fn entry(&self, provider: &str) -> Option<&Entry> {
+        self.entries.get(provider)
+    }
+
+    /// Every provider, by name.
+    pub fn entries(&self) -> impl Iterator<Item = (&ProviderName, &Entry)> {
+        self.entries.iter()
+    }
+
+    /// Every provider that can be called, by name.
+    pub fn ready(&self) -> impl Iterator<Item = &Arc<Revision>> {
+        self.entries.values().filter_map(|entry| match entry {
+            Entry::Ready { revision, .. } => Some(revision),
+            _ => None,
+        })
+    }
+
+    /// The revision of a provider that can be called.
+    #[must_use]
+    pub fn revision(&self, provider: &ProviderName) -> Option<&Arc<Revision>> {
+        match self.entries.get(provider) {
+            Some(Entry::Ready { revision, .. }) => Some(revision),
+            _ => None,
+        }
+    }
+
+    /// Splits a wire name in either form into provider and tool; no provider if it names none.
+    #[must_use]
+    pub fn resolve(&self, wire_name: &str) -> (String, String) {
+        self.index.tool(wire_name).unwrap_or_else(|_| (String::new(), wire_name.to_owned()))
+    }
+
+    /// Whether a provider is still being loaded for the first time.
+    pub(super) fn is_loading(&self) -> bool {
+        self.entries.values().any(|entry| matches!(entry, Entry::Loading))
+    }
+
+    /// When something that could not be loaded is to be tried again.
+    pub(super) fn next_try(&self) -> Option<Instant> {
+        let problems = self.entries.values().filter_map(|entry| match entry {
+            Entry::Failed(problem) | Entry::Ready { problem: Some(problem), .. } => problem.again_at(),
+            _ => None,
+        });
+        problems.min()
+    }
+
+    /// Splits a prompt's wire name; a bare name means the one provider that can have it. No provider if it means none.
+    #[must_use]
+    pub fn resolve_prompt(&self, name: &str) -> (String, String) {
+        self.index.prompt(name).unwrap_or_else(|_| (String::new(), name.to_owned()))
+    }
+
+    /// The provider of a resource, and the URI that it knows it by. No provider if the URI means none.
+    #[must_use]
+    pub fn resolve_resource(&self, uri: &str) -> (String, String) {
+        match self.index.resource(uri) {
+            Ok((provider, uri)) => (provider.to_string(), uri.to_string()),
+            Err(_) => (String::new(), uri.to_owned()),
+        }
+    }
+}
