@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::rest::HELLO;
+use crate::support::hello::HELLO;
 use crate::support::hub::{Folder, Hub, VIEWER, eventually};
 use crate::support::testbed::testbed;
 

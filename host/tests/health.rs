@@ -6,10 +6,10 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::compiling::sloth;
-use crate::rest::HELLO;
-use crate::sandbox::error_of;
+use crate::support::health::error_of;
+use crate::support::hello::HELLO;
 use crate::support::hub::{ADMIN, Folder, Hub, VIEWER, eventually};
+use crate::support::sloth::sloth;
 use crate::support::testbed::{Testbed, replace, testbed};
 use crate::support::upstream::Upstream;
 

@@ -7,14 +7,20 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The text of every Rust file below `folder`.
-fn sources(folder: &Path) -> Vec<String> {
+/// A file's modules, such as `["mcp", "texts"]`, and its text.
+type Source = (Vec<String>, String);
+
+/// Every Rust file below `folder`.
+fn sources(folder: &Path) -> Vec<Source> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
         if entry.is_dir() {
             found.extend(sources(&entry));
         } else if entry.extension().is_some_and(|extension| extension == "rs") {
-            found.push(fs::read_to_string(&entry).expect("a text"));
+            let path = entry.with_extension("");
+            let modules = path.components().map(|part| part.as_os_str().to_string_lossy().into_owned());
+            let modules = modules.filter(|module| module != "mod").collect();
+            found.push((modules, fs::read_to_string(&entry).expect("a text")));
         }
     }
     found
@@ -34,8 +40,12 @@ fn every_test_that_the_threat_model_names_exists() {
     assert!(named.len() > 50, "only {named:?}");
     let sources: Vec<_> = ["host/src", "host/tests"].iter().flat_map(|folder| sources(&root().join(folder))).collect();
     let missing = named.iter().filter(|name| {
-        let function = format!("fn {}(", name.rsplit("::").next().expect("a name"));
-        !sources.iter().any(|source| source.contains(&function))
+        let (place, function) = name.rsplit_once("::").expect("a name with its place");
+        // Unit tests stand in their file's own `tests`.
+        let place: Vec<_> = place.strip_suffix("::tests").unwrap_or(place).split("::").collect();
+        let function = format!("fn {function}(");
+        let stands_there = |modules: &[String]| modules.windows(place.len()).any(|part| part == place);
+        !sources.iter().any(|(modules, text)| stands_there(modules) && text.contains(&function))
     });
     assert_eq!(missing.collect::<Vec<_>>(), Vec::<&&str>::new(), "SECURITY.md names tests that are not there");
 }

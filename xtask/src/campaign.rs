@@ -36,7 +36,7 @@ const ALL: [Campaign; 4] = [
     },
     Campaign {
         name: "properties",
-        tests: &["properties::", "outbound::tests::", "call::number::"],
+        tests: &["properties::", "outbound::tests::", "json::number::"],
         about: "what fuzz targets look for, with twenty times as many made-up inputs, others each time",
     },
 ];

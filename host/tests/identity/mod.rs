@@ -2,7 +2,7 @@
 //! of the table in `attacks`, and an identity provider's tokens are in `provider`.
 
 mod attacks;
-pub mod provider;
+mod provider;
 
 use futures::future::join_all;
 use serde_json::{Value, json};

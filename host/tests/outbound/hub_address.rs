@@ -5,9 +5,9 @@ use url::Url;
 
 use super::doors::DOORS;
 use super::{fetch, fetcher, ready, refusal};
-use crate::rest::HELLO;
-use crate::sandbox::error_of;
 use crate::support::dns::Dns;
+use crate::support::health::error_of;
+use crate::support::hello::HELLO;
 use crate::support::hub::{ADMIN, Hub, eventually};
 
 const SAID: &str = "the hub itself: providers do not call the hub or each other, agents compose them";

@@ -9,8 +9,8 @@ use super::canary::{Canary, SONG};
 use super::doors::{DOORS, Door};
 use super::table::{CASES, Case, End, Group, PUBLIC_URL};
 use super::{fetch, fetcher, ready, refusal};
-use crate::rest::HELLO;
 use crate::support::dns::Dns;
+use crate::support::hello::HELLO;
 use crate::support::hub::{ADMIN, Hub, Reply};
 
 /// Cases under way at once: a provider takes 32 calls.

@@ -1,4 +1,4 @@
-//! The MCP clients of others, as commands. `tests/clients/README.md` tells what they print and how they end.
+//! The MCP clients of others, as commands. `tests/support/clients/README.md` tells what they print and how they end.
 
 use std::ffi::OsStr;
 use std::io::Read;
@@ -79,7 +79,7 @@ pub fn inspector(hub: Hub, era: Era, request: &[&str], home: &Path) -> Command {
 /// `python_client.py`, which makes every request and checks the answers itself; `flat` is whether names have no dots.
 pub fn python(hub: Hub, era: Era, flat: bool) -> Command {
     let mut command = Command::new(test_tool("python", "bin/python"));
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/python_client.py"));
+    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/clients/python_client.py"));
     command.args(["--era", era.name()]).args(flat.then_some("--flat"));
     match hub {
         Hub::Http { url, token } => command.args([url, token]),

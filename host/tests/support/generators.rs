@@ -50,7 +50,7 @@ pub fn python(folder: &Path) -> Vec<String> {
     generate.current_dir(folder).env("HOME", folder);
     generate.args(["-m", "openapi_python_client", "generate", "--path", "openapi.json", "--output-path", "generated"]);
     ran(generate.args(["--meta", "none", "--config", "generator.yaml", "--fail-on-warning"]));
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/generated_python.py");
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/clients/generated_python.py");
     let listed = ended_well(Command::new(program).current_dir(folder).env("PYTHONPATH", folder).arg(script));
     listed.lines().map(str::to_owned).collect()
 }

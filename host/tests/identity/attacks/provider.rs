@@ -6,12 +6,10 @@ use serde_json::{Value, json};
 
 use super::{ALGORITHM, AUDIENCE as WRONG_AUDIENCE, ISSUER as WRONG_ISSUER, MALFORMED, SIGNATURE, are_refused, bearer};
 use crate::{
-    identity::{
-        call,
-        provider::{AUDIENCE, Jwks, header, supabase},
-    },
+    identity::call,
     support::{
         hub::ADMIN,
+        issuer::{AUDIENCE, Jwks, header, supabase},
         jwt::{self, Es256, Rs256, encoded, with},
     },
 };

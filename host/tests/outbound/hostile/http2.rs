@@ -10,7 +10,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::{Attack, BROKEN_OFF, DOORS, Ends, LATE, NOT_HTTP, OUTRUN, hub, server, withstand};
 use crate::support::hub::Folder;
-use crate::upstreams::certificates;
+use crate::support::upstreams::certificates;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
