@@ -100,7 +100,8 @@ fn only_outbound_has_an_http_client() {
     let clients = ["reqwest", "hyper", "hyper_util", "hyper_rustls"];
     // Connections that come in are served by the same libraries, which must then name nothing that goes out.
     let serves = |source: &Source| {
-        source.is_in("host/src/http/connections/") && !source.has_word(&["client", "reqwest", "hyper_rustls", "connect"])
+        source.is_in("host/src/http/connections/")
+            && !source.has_word(&["client", "reqwest", "hyper_rustls", "connect"])
     };
     assert!(host().iter().any(|source| source.is_in("host/src/outbound/") && source.has_word(&clients)));
     rule(
