@@ -17,12 +17,11 @@ pub mod json;
 pub mod limits;
 pub mod mcp;
 pub mod names;
-pub mod outbound;
-#[cfg(any(test, fuzzing))]
-mod properties;
 pub mod registry;
 pub mod sandbox;
 pub mod store;
 pub mod telemetry;
 pub mod text;
 pub mod vault;
+
+pub use bulkhead_outbound as outbound;

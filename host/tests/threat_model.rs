@@ -38,7 +38,8 @@ fn every_test_that_the_threat_model_names_exists() {
     let model = fs::read_to_string(root().join("SECURITY.md")).expect("a text");
     let named = tests_named_in(&model);
     assert!(named.len() > 50, "only {named:?}");
-    let sources: Vec<_> = ["host/src", "host/tests"].iter().flat_map(|folder| sources(&root().join(folder))).collect();
+    let sources: Vec<_> =
+        ["host/src", "host/tests", "outbound/src"].iter().flat_map(|folder| sources(&root().join(folder))).collect();
     let missing = named.iter().filter(|name| {
         let (place, function) = name.rsplit_once("::").expect("a name with its place");
         // Unit tests stand in their file's own `tests`.

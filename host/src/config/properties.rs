@@ -62,7 +62,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::properties::replay;
+    use bulkhead_properties::replay;
 
     #[test]
     fn nothing_that_fuzzing_kept_breaks_it() {
@@ -89,7 +89,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(crate::properties::tries(256))]
+        #![proptest_config(bulkhead_properties::tries(256))]
         #[test]
         fn no_config_grants_more_than_it_says(providers in prop::collection::vec(provider(), 1..3)) {
             let providers: Vec<_> = providers.iter().enumerate().map(|(index, text)| format!("  p{index}:\n{text}")).collect();

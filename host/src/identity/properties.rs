@@ -9,10 +9,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Caller, Identity, LocalKeys, MintRequest, key_set::usable_keys};
-use crate::{
-    names::Role,
-    properties::{expanded, first_line},
-};
+use crate::names::Role;
+use bulkhead_properties::{expanded, first_line};
 
 /// Verification by the hub's own key.
 ///
@@ -134,7 +132,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::properties::replay;
+    use bulkhead_properties::replay;
 
     #[test]
     fn nothing_that_fuzzing_kept_breaks_it() {
@@ -142,7 +140,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(crate::properties::tries(1000))]
+        #![proptest_config(bulkhead_properties::tries(1000))]
 
         #[test]
         fn no_other_text_is_the_valid_token(token in "(\\$[thcsHCS]|\\.|[A-Za-z0-9_=-]){0,8}|\\$t|\\$h\\.\\$c\\.(\\$s|\\$S)[A-Za-z=]?") {

@@ -321,7 +321,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(crate::properties::tries(256))]
+        #![proptest_config(bulkhead_properties::tries(256))]
         #[test]
         fn no_whole_number_is_changed(digits in any::<i64>(), power in 0..20_u32, point in 0..40_usize, exponent: bool) {
             // The same number, written with a point or an exponent somewhere else.

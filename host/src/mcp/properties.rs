@@ -66,7 +66,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::properties::replay;
+    use bulkhead_properties::replay;
 
     #[test]
     fn nothing_that_fuzzing_kept_breaks_it() {
@@ -92,7 +92,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(crate::properties::tries(256))]
+        #![proptest_config(bulkhead_properties::tries(256))]
         #[test]
         fn every_document_is_read_in_one_way(document in document(), cut in 0..64_usize) {
             let text = document.to_string();

@@ -19,8 +19,16 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-use super::LogFormat;
 use crate::text::plain;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object per line, for collectors.
+    Json,
+}
 
 /// The longest value of a field that is written, in characters.
 const VALUE_MAX: usize = 4096;

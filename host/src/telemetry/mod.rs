@@ -7,20 +7,12 @@ use std::{
     panic,
 };
 
+pub use line::LogFormat;
 use tracing_subscriber::{EnvFilter, fmt, prelude::*};
 
 /// What is logged unless `BULKHEAD_LOG` says otherwise. rmcp warns of every request that is refused, which the hub's own
 /// line tells already.
 const DEFAULT_FILTER: &str = "info,rmcp=error";
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object per line, for collectors.
-    Json,
-}
 
 /// Starts logging. Only the first call in a process has an effect.
 pub fn start(filter: Option<&str>, format: LogFormat) {

@@ -23,7 +23,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::properties::replay;
+    use bulkhead_properties::replay;
 
     #[test]
     fn nothing_that_fuzzing_kept_breaks_them() {
@@ -32,7 +32,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(crate::properties::tries(2000))]
+        #![proptest_config(bulkhead_properties::tries(2000))]
 
         #[test]
         fn no_form_of_a_value_outlives_scrubbing(

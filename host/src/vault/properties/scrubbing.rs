@@ -8,10 +8,8 @@ use memchr::memmem;
 use serde_json::Value;
 
 use super::{name, secret};
-use crate::{
-    properties::{expanded, first_line},
-    vault::scrub::Scrubber,
-};
+use crate::vault::scrub::Scrubber;
+use bulkhead_properties::{expanded, first_line};
 
 /// Scrubbing. The first line of the input is the value, the rest a text in which `$` and a letter stand for the value in
 /// one of its forms.

@@ -9,9 +9,9 @@ use super::{name, secret};
 use crate::{
     config::{self, HostEntry},
     outbound::{Acting, Allowlist, Gate, Limits, Method, OutboundRequest, Permitted},
-    properties::expanded,
     vault::{CallSecrets, Grants, Vault, handed_out::HandedOut, placeholder::PREFIX, references::Used},
 };
+use bulkhead_properties::expanded;
 
 /// Hosts that `one` may go to; `two` may go to the second of them only.
 const HOSTS: [&str; 2] = ["one.example", "two.example"];

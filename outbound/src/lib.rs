@@ -10,6 +10,7 @@
 //!
 //! Invariants: no redirect is followed, no proxy is used, no cookie is kept, nothing is decompressed, and connections
 //! and TLS sessions are never shared between gates, but all of them count against one cap ([`Connections`]). The hub's own address is refused, whatever the allowlist says.
+#![forbid(unsafe_code)]
 
 mod acting;
 mod address;

@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use proptest::prelude::*;
 
-use crate::outbound::{Allowlist, HostRule, Target};
+use crate::{Allowlist, HostRule, Target};
 
 fn target(url: &str) -> Target {
     Target::parse(url).unwrap_or_else(|error| panic!("{url}: {error}")).0
@@ -103,7 +103,7 @@ fn an_address_is_named_with_scheme_and_port() {
 }
 
 proptest! {
-    #![proptest_config(crate::properties::tries(256))]
+    #![proptest_config(bulkhead_properties::tries(256))]
     #[test]
     fn a_wildcard_matches_exactly_the_names_with_more_labels(
         parent in prop::collection::vec("[a-z]{1,3}", 2..4),

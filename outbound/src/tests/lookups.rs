@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::outbound::hosts_file::find;
-use crate::outbound::tests::upstream::{FakeResolver, gate_with, get, send};
-use crate::outbound::{Allowlist, Gate, GateOptions, Host, HostName, OutboundError, Resolve, SystemResolver, Target};
+use crate::hosts_file::find;
+use crate::tests::upstream::{FakeResolver, gate_with, get, send};
+use crate::{Allowlist, Gate, GateOptions, Host, HostName, OutboundError, Resolve, SystemResolver, Target};
 
 fn name(text: &str) -> HostName {
     match Target::parse(&format!("https://{text}/")).unwrap().0.host() {

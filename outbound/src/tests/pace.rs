@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::outbound::tests::upstream::{gate, get};
-use crate::outbound::{Acting, Limits, OutboundError};
+use crate::tests::upstream::{gate, get};
+use crate::{Acting, Limits, OutboundError};
 
 const DEADLINE: Duration = Duration::from_millis(500);
 

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
-use crate::outbound::{
+use crate::{
     Acting, Allowlist, Gate, GateOptions, HostName, Limits, Method, OutboundError, OutboundRequest, OutboundResponse,
     Resolve, Resolving,
 };

@@ -2,7 +2,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
 
-use crate::outbound::{is_public, why_not_public};
+use crate::{is_public, why_not_public};
 
 const PUBLIC: &[&str] = &[
     "1.1.1.1",
@@ -185,7 +185,7 @@ fn v6() -> impl Strategy<Value = Ipv6Addr> {
 }
 
 proptest! {
-    #![proptest_config(crate::properties::tries(4096))]
+    #![proptest_config(bulkhead_properties::tries(4096))]
 
     #[test]
     fn two_ways_to_say_what_is_public_agree(v4 in v4(), v6 in v6()) {

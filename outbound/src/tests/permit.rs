@@ -1,5 +1,5 @@
-use crate::outbound::tests::upstream::{gate, get};
-use crate::outbound::{Acting, Gate, Limits, Method, OutboundError, OutboundRequest};
+use crate::tests::upstream::{gate, get};
+use crate::{Acting, Gate, Limits, Method, OutboundError, OutboundRequest};
 
 const URL: &str = "https://api.example.com/";
 

@@ -8,8 +8,8 @@ use futures::future::join_all;
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
-use crate::outbound::tests::upstream::{Upstream, get, read_request};
-use crate::outbound::{Allowlist, Connections, Gate, GateOptions, OutboundError};
+use crate::tests::upstream::{Upstream, get, read_request};
+use crate::{Allowlist, Connections, Gate, GateOptions, OutboundError};
 
 /// A server that takes its time, and how many connections it has now and had at most.
 struct Slow {
@@ -47,7 +47,7 @@ fn gate(connections: &Arc<Connections>, upstreams: &[&Slow]) -> Gate {
 }
 
 async fn ask(gate: &Gate, slow: &Slow) -> Result<u16, OutboundError> {
-    let permitted = gate.permit(get(slow.upstream.url("/")), crate::outbound::Acting::Anything).unwrap();
+    let permitted = gate.permit(get(slow.upstream.url("/")), crate::Acting::Anything).unwrap();
     gate.send(permitted, Instant::now() + Duration::from_secs(5)).await.map(|answer| answer.status)
 }
 

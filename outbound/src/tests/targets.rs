@@ -2,7 +2,7 @@ use std::net::IpAddr;
 
 use proptest::prelude::*;
 
-use crate::outbound::{Host, Target, TargetError};
+use crate::{Host, Target, TargetError};
 
 #[test]
 fn a_url_is_normalised_once() {
@@ -91,7 +91,7 @@ fn urls_without_a_clear_target_are_refused() {
 }
 
 proptest! {
-    #![proptest_config(crate::properties::tries(256))]
+    #![proptest_config(bulkhead_properties::tries(256))]
     #[test]
     fn the_target_is_the_host_and_port_that_the_url_says(text in "(?i)https?://[\\PC\t\0]{0,24}[.:/@\\\\?#]?\\PC{0,16}") {
         if let Ok((target, url)) = Target::parse(&text) {

@@ -1,7 +1,7 @@
 //! What a call that only reads may send.
 
-use crate::outbound::tests::upstream::get;
-use crate::outbound::{Acting, Allowlist, Gate, GateOptions, Method, OutboundError, OutboundRequest};
+use crate::tests::upstream::get;
+use crate::{Acting, Allowlist, Gate, GateOptions, Method, OutboundError, OutboundRequest};
 
 const ASK: &str = "https://api.example.com/v1/ask";
 

@@ -4,7 +4,7 @@
 use url::{Host, Url};
 
 use super::{HostRule, Target};
-use crate::properties::first_line;
+use bulkhead_properties::first_line;
 
 /// Rules. The first line of the input is an entry, the rest a URL.
 ///
@@ -65,7 +65,7 @@ pub fn aim(input: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::properties::replay;
+    use bulkhead_properties::replay;
 
     #[test]
     fn nothing_that_fuzzing_kept_breaks_them() {

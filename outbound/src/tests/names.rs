@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
-use crate::outbound::tests::upstream::{FakeResolver, Upstream, gate, gate_with, get, read_request, send};
-use crate::outbound::{Acting, Allowlist, Gate, GateOptions, HostName, Limits, OutboundError, Resolve, Resolving};
+use crate::tests::upstream::{FakeResolver, Upstream, gate, gate_with, get, read_request, send};
+use crate::{Acting, Allowlist, Gate, GateOptions, HostName, Limits, OutboundError, Resolve, Resolving};
 
 async fn hello() -> Upstream {
     Upstream::answering("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 
-use crate::outbound::tests::upstream::{Upstream, get};
-use crate::outbound::{Acting, Allowlist, Gate, GateOptions, Method, OutboundError, OutboundRequest};
+use crate::tests::upstream::{Upstream, get};
+use crate::{Acting, Allowlist, Gate, GateOptions, Method, OutboundError, OutboundRequest};
 
 /// What is hidden in a body: a whole request, and the beginning of one that takes in what comes next.
 const HIDDEN: [&str; 2] =

@@ -2,7 +2,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use proptest::prelude::*;
 
-use crate::outbound::{Allowlist, HostName, HostNameError, HostRule, RuleError, Target};
+use crate::{Allowlist, HostName, HostNameError, HostRule, RuleError, Target};
 
 const GOOD: &[(&str, &str)] = &[
     ("api.example.com", "https://api.example.com"),
@@ -229,7 +229,7 @@ fn all_wrong_entries_are_reported_at_once() {
 }
 
 proptest! {
-    #![proptest_config(crate::properties::tries(256))]
+    #![proptest_config(bulkhead_properties::tries(256))]
     #[test]
     fn parsing_never_panics(entry in "\\PC*") {
         let _ = entry.parse::<HostRule>();

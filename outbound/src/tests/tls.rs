@@ -10,8 +10,8 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::server::TlsStream;
 
-use crate::outbound::tests::upstream::{FakeResolver, Upstream, get, read_request, send};
-use crate::outbound::{
+use crate::tests::upstream::{FakeResolver, Upstream, get, read_request, send};
+use crate::{
     Allowlist, Gate, GateOptions, Limits, Method, OutboundError, OutboundRequest, RootCertificate, RootCertificateError,
 };
 

@@ -7,8 +7,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::outbound::tests::upstream::{Upstream, gate, get, read_request, send};
-use crate::outbound::{Acting, ByteMeter, Limits, Method, OutboundError, OutboundRequest, OutboundResponse};
+use crate::tests::upstream::{Upstream, gate, get, read_request, send};
+use crate::{Acting, ByteMeter, Limits, Method, OutboundError, OutboundRequest, OutboundResponse};
 
 const SOON: Duration = Duration::from_millis(200);
 
@@ -110,7 +110,7 @@ async fn an_answer_that_is_to_be_searched_is_asked_for_whole_and_plain_and_refus
     let gate = upstream.gate(Limits::default());
     let with = |headers: &[(&str, &str)]| {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        gate.permit(OutboundRequest { headers, ..get(upstream.url("/")) }, crate::outbound::Acting::Anything).unwrap()
+        gate.permit(OutboundRequest { headers, ..get(upstream.url("/")) }, crate::Acting::Anything).unwrap()
     };
     for piece in ["range", "Range", "if-range", "request-range", "x-ms-range", "x-range", "a-im"] {
         let error = with(&[(piece, "bytes=0-4")]).to_be_searched().unwrap_err();
@@ -164,7 +164,7 @@ async fn an_answer_that_is_to_be_searched_is_asked_for_whole_and_plain_and_refus
         let upstream = Upstream::answering(format!("HTTP/1.1 {head}\r\ncontent-length: 4\r\n\r\nabcd")).await;
         let gate = upstream.gate(Limits::default());
         for searched in [true, false] {
-            let mut request = gate.permit(get(upstream.url("/")), crate::outbound::Acting::Anything).unwrap();
+            let mut request = gate.permit(get(upstream.url("/")), crate::Acting::Anything).unwrap();
             if searched {
                 request.to_be_searched().unwrap();
             }
@@ -178,7 +178,7 @@ async fn an_answer_that_is_to_be_searched_is_asked_for_whole_and_plain_and_refus
     let coded = "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n4\r\nabcd\r\n0\r\n\r\n";
     let upstream = Upstream::answering(coded).await;
     let gate = upstream.gate(Limits::default());
-    let mut request = gate.permit(get(upstream.url("/")), crate::outbound::Acting::Anything).unwrap();
+    let mut request = gate.permit(get(upstream.url("/")), crate::Acting::Anything).unwrap();
     request.to_be_searched().unwrap();
     let answer = gate.send(request, Instant::now() + Duration::from_secs(2)).await;
     assert!(answer.is_err(), "{answer:?}");

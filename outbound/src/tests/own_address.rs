@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::outbound::tests::upstream::{FakeResolver, get, send};
-use crate::outbound::{Acting, Allowlist, Gate, GateError, GateOptions, OutboundError, OwnAddress};
+use crate::tests::upstream::{FakeResolver, get, send};
+use crate::{Acting, Allowlist, Gate, GateError, GateOptions, OutboundError, OwnAddress};
 
 const SAID: &str = "the hub itself: providers do not call the hub or each other, agents compose them";
 

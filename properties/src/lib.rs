@@ -1,7 +1,8 @@
 //! What the rooms' `properties` share: the small language of their inputs, and the inputs that fuzzing kept.
+#![forbid(unsafe_code)]
 
 /// `template` with `$` and a letter replaced by what `put` gives for it.
-pub(crate) fn expanded(template: &[u8], put: impl Fn(u8) -> Option<String>) -> Vec<u8> {
+pub fn expanded(template: &[u8], put: impl Fn(u8) -> Option<String>) -> Vec<u8> {
     let mut text = Vec::new();
     let mut rest = template;
     while let Some((&byte, after)) = rest.split_first() {
@@ -18,15 +19,17 @@ pub(crate) fn expanded(template: &[u8], put: impl Fn(u8) -> Option<String>) -> V
 }
 
 /// The first line of `input`, if it is text, and what follows it.
-pub(crate) fn first_line(input: &[u8]) -> Option<(&str, &[u8])> {
+#[must_use]
+pub fn first_line(input: &[u8]) -> Option<(&str, &[u8])> {
     let end = memchr::memchr(b'\n', input)?;
     Some((std::str::from_utf8(&input[..end]).ok()?, &input[end + 1..]))
 }
 
 /// How many inputs a property is tried with: `reduced`, always the same, in the test command; in a campaign
 /// (`cargo xtask campaign properties`) many times as many, others each time.
-#[cfg(test)]
-pub(crate) fn tries(reduced: u32) -> proptest::test_runner::Config {
+#[cfg(not(fuzzing))]
+#[must_use]
+pub fn tries(reduced: u32) -> proptest::test_runner::Config {
     use proptest::test_runner::{Config, RngSeed};
 
     /// A campaign takes about this many times as long.
@@ -38,8 +41,12 @@ pub(crate) fn tries(reduced: u32) -> proptest::test_runner::Config {
 }
 
 /// Checks a property with every input that was kept for a fuzz target (`fuzz/corpus`).
-#[cfg(test)]
-pub(crate) fn replay(target: &str, property: impl Fn(&[u8])) {
+///
+/// # Panics
+/// When there is none, or the property does.
+#[cfg(not(fuzzing))]
+#[expect(clippy::expect_used, reason = "for tests alone")]
+pub fn replay(target: &str, property: impl Fn(&[u8])) {
     use std::{fs, path::Path};
 
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
