@@ -36,7 +36,14 @@ const ALL: [Campaign; 4] = [
     },
     Campaign {
         name: "properties",
-        tests: &["properties::", "outbound::tests::", "json::number::"],
+        tests: &[
+            "properties::",
+            "tests::addresses::",
+            "tests::matcher::",
+            "tests::rules::",
+            "tests::targets::",
+            "json::number::",
+        ],
         about: "what fuzz targets look for, with twenty times as many made-up inputs, others each time",
     },
 ];
