@@ -74,6 +74,17 @@ async fn each_way_to_end_badly_has_its_code_and_the_next_call_works() {
 }
 
 #[tokio::test]
+async fn a_provider_uses_the_memory_that_it_starts_with() {
+    let hub = Hub::start(&testbed(&[]));
+    let token = hub.token(ADMIN);
+    for (kib, grows) in [(0, false), (1, false), (512, false), (1024, true)] {
+        let taken = hub.call(&token, "testbed/memory.take", &json!({ "kib": kib })).await;
+        let pages = taken.json()["pages"].as_u64().unwrap_or_else(|| panic!("{taken:?}"));
+        assert_eq!(pages > 0, grows, "{kib} KiB took {pages} more pages");
+    }
+}
+
+#[tokio::test]
 async fn an_output_beyond_10_mib_is_refused() {
     let hub = Hub::start(&testbed(&["sandbox: { memory_mib: 128 }"]));
     let token = hub.token(ADMIN);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::hub::component;
 
 /// Every tool of it.
-pub const TOOLS: [&str; 26] = [
+pub const TOOLS: [&str; 27] = [
     "calls.count",
     "clock.busy",
     "crash.panic",
@@ -19,6 +19,7 @@ pub const TOOLS: [&str; 26] = [
     "fetch.send",
     "log.flood",
     "memory.grow",
+    "memory.take",
     "output.large",
     "output.wrong",
     "scan.slow",

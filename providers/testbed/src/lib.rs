@@ -43,6 +43,7 @@ pub fn provider() -> Provider {
         .tool(Tool::read("spin.recurse", "1.0", misbehave::recurse).description("Calls itself so often."))
         .tool(Tool::read("clock.busy", "1.0", misbehave::busy).description("Counts to a number."))
         .tool(Tool::read("memory.grow", "1.0", misbehave::grow).description("Uses so much memory."))
+        .tool(Tool::read("memory.take", "1.0", misbehave::take).description("Tells by how much its memory grew."))
         .tool(Tool::read("crash.panic", "1.0", misbehave::panic).description("Panics."))
         .tool(Tool::read("output.wrong", "1.0", misbehave::wrong).description("Breaks its own output schema."))
         .tool(Tool::read("output.large", "1.0", misbehave::large).description("Returns so many letters."))

@@ -69,6 +69,35 @@ pub(crate) fn grow(_cx: &Context, input: Size) -> Result<Done, CallError> {
     Ok(DONE)
 }
 
+#[derive(Deserialize, JsonSchema)]
+pub(crate) struct Kib {
+    /// How much, in KiB.
+    kib: usize,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Grown {
+    /// Pages that its memory has now and did not have before.
+    pages: usize,
+}
+
+pub(crate) fn take(_cx: &Context, input: Kib) -> Result<Grown, CallError> {
+    let before = pages();
+    black_box(vec![1_u8; input.kib << 10]);
+    Ok(Grown { pages: pages() - before })
+}
+
+#[cfg(target_family = "wasm")]
+fn pages() -> usize {
+    std::arch::wasm32::memory_size::<0>()
+}
+
+/// So that the crate compiles for the machine that checks it.
+#[cfg(not(target_family = "wasm"))]
+fn pages() -> usize {
+    0
+}
+
 pub(crate) fn panic(_cx: &Context, _input: NoInput) -> Result<Done, CallError> {
     panic!("asked to")
 }

@@ -14,6 +14,8 @@ pub mod http;
 #[doc(hidden)]
 pub mod hub;
 mod json;
+#[cfg(target_family = "wasm")]
+mod memory;
 pub mod paging;
 mod prompt;
 mod provider;

@@ -107,6 +107,9 @@ const ROWS: &[(&str, u16, &str)] = &[
     ("secret.long-name", 200, ""),
     ("memory.grow", 502, "memory_limit"),
     ("memory.grow-at-once", 502, "memory_limit"),
+    ("memory.leave", 200, ""),
+    ("memory.beyond", 502, "provider_crashed"),
+    ("memory.again", 200, ""),
     ("memory.fill", 200, ""),
     ("table.grow", 502, "table_limit"),
     ("table.grow-at-once", 502, "table_limit"),
@@ -168,6 +171,23 @@ async fn every_hostile_tool_ends_as_its_row_says_and_the_next_call_works() {
     eprintln!("{} hostile tools; the latest ended {latest:?} after its deadline", ROWS.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     still_well(&hub, calls).await;
+}
+
+/// Instances take the places in memory of those before them.
+#[tokio::test]
+async fn memory_that_a_call_grew_is_out_of_reach_of_the_next_and_empty_when_it_grows_again() {
+    let folder = Folder::new();
+    let component = replace(folder.path(), "raw.wasm", &Raw::of(TEXT).build()).display().to_string();
+    let hub = Hub::start(&provider(&component));
+    let token = hub.token(ADMIN);
+    for _ in 0..10 {
+        for (next, status) in [("memory.beyond", 502), ("memory.again", 200)] {
+            let left = hub.call(&token, "raw/memory.leave", &json!({})).await;
+            assert_eq!(left.status, 200, "{left:?}");
+            let found = hub.call(&token, &format!("raw/{next}"), &json!({})).await;
+            assert_eq!(found.status, status, "{next}: {found:?}");
+        }
+    }
 }
 
 fn told(reply: &Reply) -> String {
