@@ -75,7 +75,7 @@ async fn each_way_to_end_badly_has_its_code_and_the_next_call_works() {
 
 #[tokio::test]
 async fn a_provider_uses_the_memory_that_it_starts_with() {
-    let hub = Hub::start(&testbed(&[]));
+    let hub = Hub::start(&Testbed { tools: &["memory.take"], ..Testbed::default() }.yaml());
     let token = hub.token(ADMIN);
     for (kib, grows) in [(0, false), (1, false), (512, false), (1024, true)] {
         let taken = hub.call(&token, "testbed/memory.take", &json!({ "kib": kib })).await;

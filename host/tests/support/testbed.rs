@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::hub::component;
 
-/// Every tool of it.
-pub const TOOLS: [&str; 27] = [
+/// The tools that it is granted where a test does not name its own.
+pub const TOOLS: [&str; 26] = [
     "calls.count",
     "clock.busy",
     "crash.panic",
@@ -19,7 +19,6 @@ pub const TOOLS: [&str; 27] = [
     "fetch.send",
     "log.flood",
     "memory.grow",
-    "memory.take",
     "output.large",
     "output.wrong",
     "scan.slow",
