@@ -10,7 +10,7 @@ use bulkhead::{
     health::HealthBoard,
     http,
     identity::{Identity, LocalKeys, MintRequest},
-    limits::{Limiter, Places},
+    limits::{ConcurrencyLimit, Limiter},
     mcp,
     names::Role,
     outbound::OwnAddress,
@@ -81,7 +81,7 @@ async fn hub(listener: TcpListener, end: CancellationToken, data: &Path, forgett
         identity: Identity::Local(keys),
         limiter: Limiter::default(),
         // One caller makes all the calls.
-        places: Places::new(u32::MAX),
+        concurrency: ConcurrencyLimit::new(u32::MAX),
         vault: Arc::new(Vault::open(data)?),
         audit: if forgetting { audit.forgetting() } else { audit },
         health: HealthBoard::default(),

@@ -121,7 +121,7 @@ fn unchecked(provider: &str, status: Status, error: Option<String>) -> Health {
 pub(super) async fn provider(
     State(hub): State<Arc<Hub>>,
     Extension(caller): Extension<Arc<Caller>>,
-    Extension(Admission(place)): Extension<Admission>,
+    Extension(Admission(permit)): Extension<Admission>,
     Extension(correlation): Extension<Correlation>,
     path: Result<Path<String>, PathRejection>,
 ) -> Response {
@@ -131,7 +131,7 @@ pub(super) async fn provider(
     let (asker, asked) = (Arc::clone(&caller), provider.clone());
     let call = Call {
         principal: Principal::Caller(caller),
-        place,
+        permit,
         surface: Surface::Rest,
         correlation_id: correlation.0,
         provider,

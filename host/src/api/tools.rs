@@ -16,7 +16,7 @@ use crate::{
     http::{self, Admission, Correlation, discard, problem, problem_with, read_body},
     identity::Caller,
     json,
-    limits::Place,
+    limits::Permit,
     names::Surface,
 };
 
@@ -26,7 +26,7 @@ const CALL_ID: HeaderName = HeaderName::from_static("x-call-id");
 pub(super) async fn call(
     State(hub): State<Arc<Hub>>,
     Extension(caller): Extension<Arc<Caller>>,
-    Extension(Admission(place)): Extension<Admission>,
+    Extension(Admission(permit)): Extension<Admission>,
     Extension(correlation): Extension<Correlation>,
     path: Result<Path<(String, String)>, PathRejection>,
     headers: HeaderMap,
@@ -35,8 +35,8 @@ pub(super) async fn call(
     let Ok(Path((provider, tool))) = path else {
         return http::refused(&hub, http::path_malformed(), "call_tool", Some(&caller), &correlation).await;
     };
-    let input = match (&place, caller.role) {
-        (Ok(place), Some(_)) => input(&headers, body, place).await,
+    let input = match (&permit, caller.role) {
+        (Ok(permit), Some(_)) => input(&headers, body, permit).await,
         // Nobody will look at it.
         (Ok(_), None) => {
             discard(body).await;
@@ -47,7 +47,7 @@ pub(super) async fn call(
     let (asker, asked) = (Arc::clone(&caller), format!("{provider:.100}.{tool:.200}"));
     let call = Call {
         principal: Principal::Caller(caller),
-        place,
+        permit,
         surface: Surface::Rest,
         correlation_id: correlation.0,
         provider,
@@ -77,8 +77,8 @@ pub(super) async fn call_health(
 }
 
 /// The input, or what is wrong with it. No body at all is an empty object, for tools that need none.
-async fn input(headers: &HeaderMap, body: Body, place: &Place) -> Input {
-    let bytes = read_body(headers, body, place).await?;
+async fn input(headers: &HeaderMap, body: Body, permit: &Permit) -> Input {
+    let bytes = read_body(headers, body, permit).await?;
     if bytes.is_empty() { Ok(Value::Object(Map::new())) } else { Ok(json::parse(&bytes)?) }
 }
 

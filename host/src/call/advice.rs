@@ -80,7 +80,7 @@ impl CallError {
             Self::RateLimited { retry_after, .. } => {
                 ("wait, or have an admin raise the quota", Retry::After(*retry_after))
             }
-            Self::TooMany(_) | Self::Input(InputFault::NoRoom(_)) => {
+            Self::ConcurrencyExceeded(_) | Self::Input(InputFault::ConcurrencyExceeded(_)) => {
                 ("wait for a call of yours to end", Retry::After(Duration::from_secs(1)))
             }
             Self::TooOften(often) => ("mend what is refused, and ask less often", Retry::After(often.retry_after())),

@@ -11,7 +11,7 @@ use crate::{
     config::Quota,
     identity::IdentityError,
     json::{Violation, listed},
-    limits::{Full, TooOften},
+    limits::{ConcurrencyExceeded, TooOften},
     names::{Role, ToolClass},
     sandbox::{CallFault, ErrorCode, RunError},
     text::whole_seconds,
@@ -131,9 +131,9 @@ pub enum CallError {
         /// When a call fits again.
         retry_after: Duration,
     },
-    /// The caller has as much under way as it may.
+    /// The caller's concurrency limit is reached.
     #[error(transparent)]
-    TooMany(#[from] Full),
+    ConcurrencyExceeded(#[from] ConcurrencyExceeded),
     /// Too much of what the caller asks for comes to nothing.
     #[error(transparent)]
     TooOften(#[from] TooOften),
@@ -177,7 +177,7 @@ impl CallError {
             Self::Misaddressed(Misaddress::Host(_)) => "host_refused",
             Self::Misaddressed(Misaddress::Origin(_)) => "origin_refused",
             Self::RateLimited { .. } => "rate_limited",
-            Self::TooMany(_) | Self::Input(InputFault::NoRoom(_)) => "too_many_calls",
+            Self::ConcurrencyExceeded(_) | Self::Input(InputFault::ConcurrencyExceeded(_)) => "too_many_calls",
             Self::TooOften(TooOften::Refused(_)) => "too_many_refused",
             Self::TooOften(TooOften::Checks(_)) => "too_many_checks",
             Self::Request(fault) => fault.code,
@@ -215,7 +215,10 @@ impl CallError {
             | Self::NotRecorded(_) => 503,
             Self::Ambiguous { .. } => 409,
             Self::Forbidden { .. } | Self::Misaddressed(_) => 403,
-            Self::RateLimited { .. } | Self::TooMany(_) | Self::TooOften(_) | Self::Input(InputFault::NoRoom(_)) => 429,
+            Self::RateLimited { .. }
+            | Self::ConcurrencyExceeded(_)
+            | Self::TooOften(_)
+            | Self::Input(InputFault::ConcurrencyExceeded(_)) => 429,
             Self::Request(fault) => fault.status,
             Self::Input(InputFault::TooLarge(_)) => 413,
             Self::Input(InputFault::TooSlow(_)) => 408,
@@ -238,9 +241,9 @@ impl CallError {
             | Self::Forbidden { .. }
             | Self::Misaddressed(_)
             | Self::RateLimited { .. }
-            | Self::TooMany(_)
+            | Self::ConcurrencyExceeded(_)
             | Self::TooOften(_)
-            | Self::Input(InputFault::NoRoom(_)) => Outcome::Denied,
+            | Self::Input(InputFault::ConcurrencyExceeded(_)) => Outcome::Denied,
             Self::UnknownProvider(_)
             | Self::UnknownItem { .. }
             | Self::Ambiguous { .. }

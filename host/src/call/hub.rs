@@ -9,7 +9,7 @@ use crate::{
     audit::{Audit, Refusal},
     health::HealthBoard,
     identity::{Caller, Identity},
-    limits::{Limiter, Often, Place, Places},
+    limits::{ConcurrencyLimit, Limiter, Often, Permit},
     names::Role,
     registry::Registry,
     vault::Vault,
@@ -27,8 +27,8 @@ pub struct HubParts {
     pub identity: Identity,
     /// How often they may.
     pub limiter: Limiter,
-    /// How much at once.
-    pub places: Places,
+    /// How much they may have under way at once.
+    pub concurrency: ConcurrencyLimit,
     /// Where secrets are.
     pub vault: Arc<Vault>,
     /// What happened.
@@ -78,11 +78,11 @@ impl Hub {
         &self.parts.identity
     }
 
-    /// A place among the caller's calls under way: before anything large of it is read, and until it has its answer.
+    /// A permit under the caller's concurrency limit: before anything large of it is read, and until it has its answer.
     ///
     /// # Errors
     /// When it has as many under way as it may. Make the call all the same, so that the refusal is recorded.
-    pub fn enter(&self, caller: &Caller) -> Result<Place, CallError> {
-        Ok(self.parts.places.enter(caller.user, caller.role.is_some())?)
+    pub fn acquire(&self, caller: &Caller) -> Result<Permit, CallError> {
+        Ok(self.parts.concurrency.acquire(caller.user, caller.role.is_some())?)
     }
 }

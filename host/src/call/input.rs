@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::{
     json::{JsonError, Violation, listed},
-    limits::Full,
+    limits::ConcurrencyExceeded,
 };
 
 /// A tool's input as it arrived; what is wrong with it is told when the line comes to validating it.
@@ -24,9 +24,9 @@ pub enum InputFault {
         "the input comes with a Content-Encoding that the hub does not undo: send it as it is, with none or `identity`"
     )]
     Encoded,
-    /// Did not fit beside what else the caller has sent.
+    /// More than the caller's concurrency limit leaves for it.
     #[error(transparent)]
-    NoRoom(#[from] Full),
+    ConcurrencyExceeded(#[from] ConcurrencyExceeded),
     /// Not JSON, or not an object.
     #[error("the input is malformed: {0}")]
     Malformed(String),

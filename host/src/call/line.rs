@@ -162,7 +162,7 @@ fn admit(call: &Call) -> Result<(), CallError> {
     {
         return Err(CallError::Forbidden { needed: READ_ROLE, has: None });
     }
-    call.place.as_ref().map(|_| ()).map_err(Clone::clone)
+    call.permit.as_ref().map(|_| ()).map_err(Clone::clone)
 }
 
 fn authorize(principal: &Principal, needed: Role) -> Result<(), CallError> {

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Call, Hub, Operation, Principal};
 use crate::{
-    limits::Place,
+    limits::Permit,
     names::{CorrelationId, ProviderName, Surface},
 };
 
@@ -47,7 +47,7 @@ pub async fn watch(hub: Arc<Hub>, end: CancellationToken) {
 async fn check(hub: &Arc<Hub>, checked: Checked) -> Checked {
     let call = Call {
         principal: Principal::Hub,
-        place: Ok(Place::of_the_hub()),
+        permit: Ok(Permit::unlimited()),
         surface: Surface::Probe,
         correlation_id: CorrelationId::accept(None),
         provider: checked.0.to_string(),

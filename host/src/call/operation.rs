@@ -6,7 +6,7 @@ use super::{CallError, Input};
 use crate::{
     identity::Caller,
     json,
-    limits::Place,
+    limits::Permit,
     names::{CorrelationId, Surface},
 };
 
@@ -70,8 +70,8 @@ impl Operation {
 pub struct Call {
     /// On whose behalf.
     pub principal: Principal,
-    /// Its place among the caller's calls under way, from [`Hub::enter`]; that there was none is told on the line.
-    pub place: Result<Place, CallError>,
+    /// Its permit under the caller's concurrency limit, from [`Hub::acquire`]; that there was none is told on the line.
+    pub permit: Result<Permit, CallError>,
     /// Where it came in.
     pub surface: Surface,
     /// Ties everything about it together.

@@ -111,7 +111,7 @@ pub struct ServeOptions {
     #[arg(long, env = "BULKHEAD_MAX_CONNECTIONS", default_value_t = http::CONNECTIONS, value_name = "NUMBER",
         value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_connections: u32,
-    /// Calls of one caller that may be under way at once, whatever its role
+    /// Concurrency limit per caller: how many of its calls may be under way at once, whatever its role
     #[arg(long, env = "BULKHEAD_MAX_CALLS_PER_CALLER", default_value_t = CALLS_PER_CALLER, value_name = "NUMBER",
         value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub max_calls_per_caller: u32,

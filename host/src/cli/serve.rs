@@ -19,7 +19,7 @@ use crate::{
     http,
     identity::{Identity, IdpSettings, JwksSource, LocalKeys},
     invocation,
-    limits::{Limiter, Places},
+    limits::{ConcurrencyLimit, Limiter},
     mcp,
     names::{CorrelationId, Surface, WireForm},
     outbound::OwnAddress,
@@ -45,9 +45,9 @@ pub(super) fn serve_http(options: &Options, serve: ServeOptions) -> anyhow::Resu
             .with_context(|| format!("cannot listen on {}: is another hub running there?", serve.listen))?;
         let listening = listener.local_addr()?;
         let own_address = OwnAddress::new(listening, serve.public_url.as_ref());
-        let places = Places::new(serve.max_calls_per_caller);
+        let concurrency = ConcurrencyLimit::new(serve.max_calls_per_caller);
         let published = serve.public_url.as_ref().map(http::resources).unwrap_or_default();
-        let starting = Running::start(options, &serve.identity, published, places, own_address, &end);
+        let starting = Running::start(options, &serve.identity, published, concurrency, own_address, &end);
         let Some(running) = unless(&end, starting).await? else { return Ok(ExitCode::SUCCESS) };
         running.loaded(NEXT_LOADED, ALL_LOADED, &end).await;
         let address = http::PublicAddress { base_url: serve.public_url, listening: Some(listening) };
@@ -77,8 +77,8 @@ pub(super) fn stdio(options: &Options, mcp: &McpOptions) -> anyhow::Result<ExitC
     let token = Zeroizing::new(token.trim().to_owned());
     run(async {
         let end = end_on_signal()?;
-        let (places, own_address) = (Places::default(), OwnAddress::default());
-        let starting = Running::start(options, &mcp.identity, Vec::new(), places, own_address, &end);
+        let (concurrency, own_address) = (ConcurrencyLimit::default(), OwnAddress::default());
+        let starting = Running::start(options, &mcp.identity, Vec::new(), concurrency, own_address, &end);
         let Some(running) = unless(&end, starting).await? else { return Ok(ExitCode::SUCCESS) };
         // A client of standard input asks once what there is: it gets the whole of it, however long that takes.
         running.loaded(Duration::MAX, Duration::MAX, &end).await;
@@ -150,7 +150,7 @@ impl Running {
         options: &Options,
         identity: &IdentityOptions,
         published: Vec<String>,
-        places: Places,
+        concurrency: ConcurrencyLimit,
         own_address: OwnAddress,
         end: &CancellationToken,
     ) -> anyhow::Result<Self> {
@@ -166,7 +166,7 @@ impl Running {
             registry: Arc::clone(&registry),
             identity: identity_of(data, identity, published)?,
             limiter: Limiter::default(),
-            places,
+            concurrency,
             vault: Arc::new(Vault::open(data)?),
             audit: audit.clone(),
             health: HealthBoard::default(),

@@ -17,13 +17,13 @@ use super::{
 use crate::{
     call::{CallError, Hub},
     identity::{Caller, IdentityError},
-    limits::Place,
+    limits::Permit,
     names::Surface,
 };
 
-/// The request's place among its caller's calls under way, or why there is none.
+/// The request's permit under its caller's concurrency limit, or why there is none.
 #[derive(Debug, Clone)]
-pub(crate) struct Admission(pub(crate) Result<Place, CallError>);
+pub(crate) struct Admission(pub(crate) Result<Permit, CallError>);
 
 /// A way in: what comes by it, and how it is refused there.
 #[derive(Clone)]
@@ -33,8 +33,8 @@ pub(super) struct Entrance {
     pub(super) refusal: fn(&CallError) -> Response,
 }
 
-/// Lets a request with a valid token through, with its caller and its place in the extensions. The place is taken until the
-/// answer is, so that a client that does not read its answers holds nobody's places but its own.
+/// Lets a request with a valid token through, with its caller and its permit in the extensions. The permit is held until
+/// the answer is taken, so that a client that does not read its answers uses up its own limit and no other.
 pub(super) async fn require(
     State(Entrance { hub, surface, refusal }): State<Entrance>,
     Extension(correlation): Extension<Correlation>,
@@ -43,10 +43,10 @@ pub(super) async fn require(
 ) -> Response {
     match caller(&hub, request.headers(), surface, &correlation).await {
         Ok(caller) => {
-            let place = hub.enter(&caller);
+            let permit = hub.acquire(&caller);
             let connection = request.extensions().get::<Arc<Connection>>().cloned();
-            let under_way = match &place {
-                Ok(place) => match UnderWay::new(place.clone(), connection) {
+            let under_way = match &permit {
+                Ok(permit) => match UnderWay::new(permit.clone(), connection) {
                     // Nothing has begun, and the connection is ending.
                     None => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
                     under_way => under_way,
@@ -54,7 +54,7 @@ pub(super) async fn require(
                 Err(_) => None,
             };
             request.extensions_mut().insert(caller);
-            request.extensions_mut().insert(Admission(place));
+            request.extensions_mut().insert(Admission(permit));
             let mut response = next.run(request).await;
             if let Some(under_way) = under_way {
                 response.extensions_mut().insert(under_way);

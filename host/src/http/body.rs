@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, header::CONTENT_ENCODING};
 use bytes::BytesMut;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
-use crate::{call::InputFault, limits::Place};
+use crate::{call::InputFault, limits::Permit};
 
 /// The largest request body, in bytes (A4).
 pub const BODY_MAX: usize = 10 * 1024 * 1024;
@@ -17,17 +17,17 @@ const DISCARD_TIME: Duration = Duration::from_secs(2);
 /// How long a request body may take to arrive.
 const BODY_TIME: Duration = Duration::from_secs(20);
 
-/// Reads a request's body within the limits on size and time, and counts it against the caller's place.
+/// Reads a request's body within the limits on size and time, and counts it against the caller's concurrency limit.
 pub(crate) async fn read_body(
     headers: &HeaderMap,
     body: axum::body::Body,
-    place: &Place,
+    permit: &Permit,
 ) -> Result<bytes::Bytes, InputFault> {
     if is_encoded(headers) {
         discard(body).await;
         return Err(InputFault::Encoded);
     }
-    match tokio::time::timeout(BODY_TIME, read_within(body, place)).await {
+    match tokio::time::timeout(BODY_TIME, read_within(body, permit)).await {
         Ok(read) => read,
         Err(_) => Err(InputFault::TooSlow(BODY_TIME.as_secs())),
     }
@@ -43,7 +43,7 @@ fn is_encoded(headers: &HeaderMap) -> bool {
         .any(|codings| !codings.as_bytes().split(|byte| *byte == b',').all(is_identity))
 }
 
-async fn read_within(mut body: axum::body::Body, place: &Place) -> Result<bytes::Bytes, InputFault> {
+async fn read_within(mut body: axum::body::Body, permit: &Permit) -> Result<bytes::Bytes, InputFault> {
     let mut limited = Limited::new(&mut body, BODY_MAX);
     let mut read = BytesMut::new();
     while let Some(frame) = limited.frame().await {
@@ -51,7 +51,7 @@ async fn read_within(mut body: axum::body::Body, place: &Place) -> Result<bytes:
             // Trailers say nothing to us.
             Ok(frame) => {
                 if let Ok(data) = frame.into_data() {
-                    place.hold(data.len())?;
+                    permit.hold(data.len())?;
                     read.extend_from_slice(&data);
                 }
             }

@@ -101,7 +101,7 @@ fn title(error: &CallError) -> &'static str {
         CallError::Forbidden { .. } => "Role too low",
         CallError::Misaddressed(_) => "Not this hub's address",
         CallError::RateLimited { .. } => "Rate limit reached",
-        CallError::TooMany(_) => "Too many calls at once",
+        CallError::ConcurrencyExceeded(_) => "Concurrency limit reached",
         CallError::TooOften(_) => "Too many refusals or checks",
         CallError::Request(fault) => match fault.status {
             404 => "Not found",

@@ -1,9 +1,9 @@
-//! Rate limits: so many calls of a user to a provider's tools of one class, in a sliding window; and places, so many calls
-//! of a user at once; and how often a user may be refused.
+//! Rate limits: so many calls of a user to a provider's tools of one class, in a sliding window. Concurrency limits: so many
+//! calls of a user at once. And how often a user may be refused.
 
 mod buckets;
+mod concurrency;
 mod often;
-mod places;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -14,8 +14,8 @@ use std::{
 use uuid::Uuid;
 
 pub use buckets::Buckets;
+pub use concurrency::{CALLS_PER_CALLER, ConcurrencyExceeded, ConcurrencyLimit, Permit};
 pub use often::{Often, TooOften};
-pub use places::{CALLS_PER_CALLER, Full, Place, Places};
 
 use crate::{
     config::Quota,
@@ -65,10 +65,10 @@ struct Window {
 }
 
 impl Limiter {
-    /// Counts a call if the quota has room.
+    /// Counts a call if the quota allows another.
     ///
     /// # Errors
-    /// When it has none: the time until it has. A refused call is not counted.
+    /// When it does not: the time until it does. A refused call is not counted.
     pub fn admit(&self, key: &LimitKey, quota: Quota) -> Result<(), Duration> {
         self.admit_at(key, quota, Instant::now())
     }

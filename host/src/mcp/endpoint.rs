@@ -30,7 +30,7 @@ use crate::{
     call::{Answer, Call, CallError, Hub, Input, InputFault, Operation, Principal, RequestFault},
     http::{Admission, Correlation},
     identity::Caller,
-    limits::Place,
+    limits::Permit,
     names::{CorrelationId, Surface, WireForm},
     registry::Entry,
 };
@@ -55,7 +55,7 @@ pub(super) enum Access {
 /// Who asks, and under which correlation id.
 struct Asking {
     caller: Arc<Caller>,
-    place: Result<Place, CallError>,
+    permit: Result<Permit, CallError>,
     correlation_id: CorrelationId,
     surface: Surface,
 }
@@ -70,15 +70,15 @@ impl Endpoint {
                 let correlation_id = CorrelationId::accept(None);
                 let verified = self.hub.authenticate(Ok(token.as_str()), Surface::Stdio, &correlation_id).await;
                 let caller = verified.map_err(|error| answers::protocol_error(&error, None))?;
-                let place = self.hub.enter(&caller);
-                Ok(Asking { caller, place, correlation_id, surface: Surface::Stdio })
+                let permit = self.hub.acquire(&caller);
+                Ok(Asking { caller, permit, correlation_id, surface: Surface::Stdio })
             }
             (Access::PerRequest, Some(parts)) => {
                 let of_request = || {
                     let caller = parts.extensions.get::<Arc<Caller>>()?.clone();
-                    let place = parts.extensions.get::<Admission>()?.0.clone();
+                    let permit = parts.extensions.get::<Admission>()?.0.clone();
                     let correlation_id = parts.extensions.get::<Correlation>()?.0.clone();
-                    Some(Asking { caller, place, correlation_id, surface: Surface::Mcp })
+                    Some(Asking { caller, permit, correlation_id, surface: Surface::Mcp })
                 };
                 of_request().ok_or_else(|| answers::protocol_error(&CallError::Internal, None))
             }
@@ -93,7 +93,7 @@ impl Endpoint {
         context: &RequestContext<RoleServer>,
     ) -> Result<Arc<Caller>, ErrorData> {
         let asking = self.asking(context).await?;
-        let fault = match asking.place {
+        let fault = match asking.permit {
             Ok(_) if request.is_some_and(|request| request.cursor.is_some()) => {
                 let text = "unknown cursor: list again without one".to_owned();
                 RequestFault { code: "params_invalid", status: 400, text }.into()
@@ -156,7 +156,7 @@ impl Endpoint {
     ) -> Answer {
         let call = Call {
             principal: Principal::Caller(asking.caller),
-            place: asking.place,
+            permit: asking.permit,
             surface: asking.surface,
             correlation_id: asking.correlation_id,
             provider,

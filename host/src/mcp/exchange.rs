@@ -32,7 +32,7 @@ use crate::{
     call::{CallError, Hub, InputFault, Misaddress, RequestFault},
     http::{challenge, read_body},
     identity::Caller,
-    limits::Place,
+    limits::Permit,
     names::{CorrelationId, Surface},
     text::{plain, whole_seconds},
 };
@@ -55,14 +55,14 @@ pub(super) struct Exchange {
 }
 
 /// The message of a request, and the request as rmcp takes it.
-pub(super) async fn message(request: Request, place: &Place) -> Result<(Request, ClientJsonRpcMessage), Fault> {
+pub(super) async fn message(request: Request, permit: &Permit) -> Result<(Request, ClientJsonRpcMessage), Fault> {
     let refused = |code, status, text: &str, id| Err(Fault::new(INVALID_REQUEST, code, status, text, id));
     if request.method() != Method::POST {
         let text = "send each message with POST: there are no streams and no sessions";
         return refused("method_not_allowed", 405, text, None);
     }
     let (mut parts, body) = request.into_parts();
-    let bytes = read_body(&parts.headers, body, place).await;
+    let bytes = read_body(&parts.headers, body, permit).await;
     let bytes = bytes.map_err(|fault| Fault::with(INVALID_REQUEST, fault.into(), None))?;
     let Read { message, refused: input } = message::read(&bytes)?;
     let id = id_of(&message);
@@ -113,7 +113,7 @@ pub(super) fn go_by_target(request: &mut Request) {
     }
 }
 
-/// A caller without a place hears it before its message is read.
+/// A caller without a permit hears it before its message is read.
 pub(super) fn no_place(error: CallError) -> Fault {
     Fault::with(INVALID_REQUEST, error, None)
 }

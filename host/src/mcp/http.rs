@@ -84,18 +84,18 @@ fn refusal(error: &CallError) -> Response {
 async fn in_order(
     State((hub, under_way, form)): State<(Arc<Hub>, UnderWay, WireForm)>,
     Extension(caller): Extension<Arc<Caller>>,
-    Extension(Admission(place)): Extension<Admission>,
+    Extension(Admission(permit)): Extension<Admission>,
     Extension(Correlation(correlation_id)): Extension<Correlation>,
     mut request: Request,
     next: Next,
 ) -> Response {
     exchange::go_by_target(&mut request);
     let exchange = Exchange::new(hub, caller, correlation_id, &request);
-    let place = match place {
-        Ok(place) => place,
+    let permit = match permit {
+        Ok(permit) => permit,
         Err(full) => return exchange.refuse(exchange::no_place(full)).await,
     };
-    let (mut request, message) = match exchange::message(request, &place).await {
+    let (mut request, message) = match exchange::message(request, &permit).await {
         Ok(found) => found,
         Err(fault) => return exchange.refuse(fault).await,
     };

@@ -262,7 +262,7 @@ pub(super) fn error(code: i32, id: Option<&RequestId>, error: &CallError, extra:
         data.extend(extra);
     }
     let code = match error {
-        CallError::Input(_) | CallError::Request(_) | CallError::TooMany(_) => code,
+        CallError::Input(_) | CallError::Request(_) | CallError::ConcurrencyExceeded(_) => code,
         // As for an error that no result can carry.
         other => other.status().into(),
     };

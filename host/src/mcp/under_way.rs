@@ -34,7 +34,7 @@ pub(super) struct TakenBack(pub(super) CancellationToken);
 
 type Table = Arc<Mutex<HashMap<Key, Vec<Arc<CancellationToken>>>>>;
 
-/// Requests under way; as many as there are places (`limits/places.rs`), so the table is bounded.
+/// Requests under way; no more than concurrency limits allow (`limits/concurrency.rs`), so the table is bounded.
 #[derive(Debug, Clone, Default)]
 pub(super) struct UnderWay(Table);
 

@@ -50,10 +50,10 @@ pub(super) async fn answer(
     State(hub): State<Arc<Hub>>,
     Extension(server): Extension<Server>,
     Extension(caller): Extension<Arc<Caller>>,
-    Extension(Admission(place)): Extension<Admission>,
+    Extension(Admission(permit)): Extension<Admission>,
     Extension(correlation): Extension<Correlation>,
 ) -> Response {
-    match place {
+    match permit {
         Ok(_) => Json(document(&hub, &caller, &server)).into_response(),
         Err(full) => {
             Refused(hub.refuse(full, "openapi", Some(&caller), Surface::Rest, &correlation.0).await).into_response()

@@ -18,30 +18,30 @@ use tokio::time::Instant;
 use tower::Service as _;
 
 use super::state::Connection;
-use crate::limits::Place;
+use crate::limits::Permit;
 
 /// An answer goes out in pieces of this size at most: the next is asked for when the client has taken what came before, so
 /// that what waits for it stays small, and whether it takes anything can be seen.
 const PIECE: usize = 64 * 1024;
 
-/// A place among a caller's calls under way, as an answer carries it. Its connection does not give way meanwhile.
+/// A call under way: its permit, which its answer carries until the client has taken it. Its connection does not give way meanwhile.
 #[derive(Clone)]
 pub(crate) struct UnderWay {
     _marks: Arc<Marks>,
 }
 
 struct Marks {
-    _place: Place,
+    _permit: Permit,
     connection: Option<Arc<Connection>>,
 }
 
 impl UnderWay {
     /// `None` if the connection has just been made to give way: nobody would get the answer.
-    pub(crate) fn new(place: Place, connection: Option<Arc<Connection>>) -> Option<Self> {
+    pub(crate) fn new(permit: Permit, connection: Option<Arc<Connection>>) -> Option<Self> {
         if connection.as_ref().is_some_and(|connection| !connection.takes_place()) {
             return None;
         }
-        Some(Self { _marks: Arc::new(Marks { _place: place, connection }) })
+        Some(Self { _marks: Arc::new(Marks { _permit: permit, connection }) })
     }
 }
 

@@ -59,9 +59,9 @@ async fn streams_that_are_taken_back_at_once_cost_the_client_its_connection() {
     println!("{} MiB more", grown / MIB);
     assert!(cut.iter().all(|streams| *streams < 20_000), "{cut:?}");
     assert!(grown < 48 * MIB, "{grown} bytes more");
-    // No place is lost on calls that were taken back.
+    // No permit is lost on calls that were taken back.
     let admin = json!({ "message": "hi" });
-    eventually("the places are free", async || {
+    eventually("the permits are free", async || {
         let calls = (0..32).map(|_| hub.call(&token, "hello-rs/echo.v1", &admin));
         let replies = futures::future::join_all(calls).await;
         replies.iter().all(|reply| reply.status == 200).then_some(())
@@ -151,10 +151,10 @@ async fn answers_that_wait_for_a_window_are_given_up() {
     }
     eventually("all have run", async || (hub.events().len() == 4).then_some(())).await;
     let started = Instant::now();
-    assert_eq!(super::echo(&hub, &token).await.status, 429, "each still has its place");
+    assert_eq!(super::echo(&hub, &token).await.status, 429, "each still has its permit");
     still_serves(&hub, &other).await;
     while super::echo(&hub, &token).await.status != 200 {
-        assert!(started.elapsed() < Duration::from_secs(45), "the places are not given back");
+        assert!(started.elapsed() < Duration::from_secs(45), "the permits are not given back");
         // A client that shows that it is there is given up all the same.
         for (kind, flags, _, payload) in parse(&socket.bytes(Duration::from_millis(500)).await) {
             assert_ne!(kind, DATA, "it has no window");

@@ -1,10 +1,10 @@
 //! Hostile callers against the real hub over real sockets: whatever they do, others are served, memory stays bounded, and the
 //! hub still answers.
 
+mod concurrency;
 mod floods;
 mod heads;
 mod json;
-mod places;
 mod slow;
 
 use serde_json::json;

@@ -103,7 +103,7 @@ async fn a_body_that_drips_is_a_408_and_a_row() {
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_reads_is_given_up_and_holds_only_its_callers_places() {
+async fn an_answer_that_nobody_reads_is_given_up_and_holds_only_its_callers_permits() {
     let hub = Hub::start_with(HELLO, &["--max-calls-per-caller", "4"]);
     let (token, other) = (hub.token(ADMIN), hub.token(ADMIN));
     let large = json!({ "message": "x".repeat(7_000_000) }).to_string();
@@ -124,7 +124,7 @@ async fn an_answer_that_nobody_reads_is_given_up_and_holds_only_its_callers_plac
 
     let freed = async || (super::echo(&hub, &token).await.status == 200).then_some(());
     while freed().await.is_none() {
-        assert!(started.elapsed() < Duration::from_secs(45), "the places are not given back");
+        assert!(started.elapsed() < Duration::from_secs(45), "the permits are not given back");
         sleep(Duration::from_secs(1)).await;
     }
     assert!(started.elapsed() > Duration::from_secs(25), "{:?}", started.elapsed());

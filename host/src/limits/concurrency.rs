@@ -1,4 +1,5 @@
-//! Places: how many calls of one user may be under way at once, and how much of what they sent may be in memory.
+//! The concurrency limit of each user: how many of its calls may be under way at once, and how much of what they sent may
+//! be in memory.
 //!
 //! A user is only in the table while something of it is under way, so the table is never longer than that.
 
@@ -19,14 +20,16 @@ const BYTES_OF_A_ROLE: usize = 32 * 1024 * 1024;
 /// The same for a user without a role, who may do nothing: enough to be told so in the terms of its protocol.
 const BYTES_WITHOUT_A_ROLE: usize = 256 * 1024;
 
-/// Why there is no place.
+/// Why there is no permit: the user has reached its concurrency limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Full {
+pub enum ConcurrencyExceeded {
     /// As many calls as one user may have.
-    #[error("{0} of your calls are under way, as many as one caller may have: wait until one ends")]
+    #[error(
+        "concurrency limit reached: {0} of your calls are under way, as many as one caller may have: wait until one ends"
+    )]
     Calls(u32),
     /// As many bytes as one user may send at once.
-    #[error("your calls under way have sent {} MB, as much as one caller may at once: wait until one ends", .0 / 1_000_000)]
+    #[error("concurrency limit reached: your calls under way have sent {} MB, as much as one caller may at once: wait until one ends", .0 / 1_000_000)]
     Bytes(usize),
 }
 
@@ -38,46 +41,46 @@ struct UnderWay {
 
 type Table = Arc<Mutex<HashMap<Uuid, UnderWay>>>;
 
-/// Who has how much under way.
+/// How much each user may have under way, and has.
 #[derive(Debug)]
-pub struct Places {
+pub struct ConcurrencyLimit {
     most: u32,
     table: Table,
 }
 
-impl Default for Places {
+impl Default for ConcurrencyLimit {
     fn default() -> Self {
         Self::new(CALLS_PER_CALLER)
     }
 }
 
-impl Places {
-    /// Room for `most` calls of each user.
+impl ConcurrencyLimit {
+    /// `most` calls of each user.
     #[must_use]
     pub fn new(most: u32) -> Self {
         Self { most, table: Table::default() }
     }
 
-    /// Takes a place for a call of `user`.
+    /// A permit for a call of `user`.
     ///
     /// # Errors
     /// When the user has as many calls under way as it may.
-    pub fn enter(&self, user: Uuid, has_a_role: bool) -> Result<Place, Full> {
+    pub fn acquire(&self, user: Uuid, has_a_role: bool) -> Result<Permit, ConcurrencyExceeded> {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         let under_way = table.entry(user).or_default();
         if under_way.calls >= self.most {
-            return Err(Full::Calls(self.most));
+            return Err(ConcurrencyExceeded::Calls(self.most));
         }
         under_way.calls += 1;
         let budget = if has_a_role { BYTES_OF_A_ROLE } else { BYTES_WITHOUT_A_ROLE };
         let held = Held { user, budget, bytes: AtomicUsize::new(0), table: Arc::clone(&self.table) };
-        Ok(Place(Some(Arc::new(held))))
+        Ok(Permit(Some(Arc::new(held))))
     }
 }
 
-/// A place among a user's calls under way. Clones are the same place, which is free when the last of them is dropped.
+/// The right to have a call under way. Clones are the same permit, which is given back when the last of them is dropped.
 #[derive(Debug, Clone)]
-pub struct Place(Option<Arc<Held>>);
+pub struct Permit(Option<Arc<Held>>);
 
 #[derive(Debug)]
 struct Held {
@@ -87,23 +90,23 @@ struct Held {
     table: Table,
 }
 
-impl Place {
-    /// A place of the hub itself, which has no limit.
+impl Permit {
+    /// A permit of the hub itself, which has no limit.
     #[must_use]
-    pub fn of_the_hub() -> Self {
+    pub fn unlimited() -> Self {
         Self(None)
     }
 
-    /// Counts `bytes` more of input for as long as the place is held.
+    /// Counts `bytes` more of input for as long as the permit is held.
     ///
     /// # Errors
     /// When the user's calls would hold more than they may.
-    pub fn hold(&self, bytes: usize) -> Result<(), Full> {
+    pub fn hold(&self, bytes: usize) -> Result<(), ConcurrencyExceeded> {
         let Some(held) = &self.0 else { return Ok(()) };
         let mut table = held.table.lock().unwrap_or_else(PoisonError::into_inner);
         let under_way = table.entry(held.user).or_default();
         if under_way.bytes.saturating_add(bytes) > held.budget {
-            return Err(Full::Bytes(held.budget));
+            return Err(ConcurrencyExceeded::Bytes(held.budget));
         }
         under_way.bytes += bytes;
         held.bytes.fetch_add(bytes, Ordering::Relaxed);
@@ -129,42 +132,42 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_has_so_many_places_and_others_have_their_own() {
-        let places = Places::new(2);
+    fn a_user_has_so_many_permits_and_others_have_their_own() {
+        let concurrency = ConcurrencyLimit::new(2);
         let (one, other) = (Uuid::from_u128(1), Uuid::from_u128(2));
-        let first = places.enter(one, true).expect("a place");
-        let _second = places.enter(one, true).expect("a place");
-        assert_eq!(places.enter(one, true).err(), Some(Full::Calls(2)));
-        assert!(places.enter(other, true).is_ok());
+        let first = concurrency.acquire(one, true).expect("a permit");
+        let _second = concurrency.acquire(one, true).expect("a permit");
+        assert_eq!(concurrency.acquire(one, true).err(), Some(ConcurrencyExceeded::Calls(2)));
+        assert!(concurrency.acquire(other, true).is_ok());
         let same = first.clone();
         drop(first);
-        assert!(places.enter(one, true).is_err(), "a clone is the same place");
+        assert!(concurrency.acquire(one, true).is_err(), "a clone is the same permit");
         drop(same);
-        assert!(places.enter(one, true).is_ok());
+        assert!(concurrency.acquire(one, true).is_ok());
     }
 
     #[test]
-    fn what_is_held_counts_until_the_place_is_given_back() {
-        let places = Places::default();
+    fn what_is_held_counts_until_the_permit_is_given_back() {
+        let concurrency = ConcurrencyLimit::default();
         let user = Uuid::from_u128(1);
-        let first = places.enter(user, true).expect("a place");
-        let second = places.enter(user, true).expect("a place");
+        let first = concurrency.acquire(user, true).expect("a permit");
+        let second = concurrency.acquire(user, true).expect("a permit");
         assert_eq!(first.hold(BYTES_OF_A_ROLE), Ok(()));
-        assert_eq!(second.hold(1), Err(Full::Bytes(BYTES_OF_A_ROLE)));
+        assert_eq!(second.hold(1), Err(ConcurrencyExceeded::Bytes(BYTES_OF_A_ROLE)));
         drop(first);
         assert_eq!(second.hold(BYTES_OF_A_ROLE), Ok(()));
-        let idle = places.enter(Uuid::from_u128(2), false).expect("a place");
+        let idle = concurrency.acquire(Uuid::from_u128(2), false).expect("a permit");
         assert_eq!(idle.hold(BYTES_WITHOUT_A_ROLE), Ok(()));
         assert!(idle.hold(1).is_err());
     }
 
     #[test]
     fn nobody_stays_in_the_table() {
-        let places = Places::default();
+        let concurrency = ConcurrencyLimit::default();
         for user in 0..100 {
-            let place = places.enter(Uuid::from_u128(user), true).expect("a place");
-            place.hold(10).expect("room");
+            let permit = concurrency.acquire(Uuid::from_u128(user), true).expect("a permit");
+            permit.hold(10).expect("few enough bytes");
         }
-        assert!(places.table.lock().expect("a lock").is_empty());
+        assert!(concurrency.table.lock().expect("a lock").is_empty());
     }
 }

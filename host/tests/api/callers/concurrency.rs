@@ -64,11 +64,11 @@ async fn a_caller_has_so_many_calls_under_way_and_no_more_whatever_its_role() {
     };
     let (replies, ()) = tokio::join!(under_way, meanwhile);
     assert!(replies.iter().all(|reply| reply.status == 200), "{replies:?}");
-    assert_eq!(hub.call(&token, "testbed/calls.count", &json!({})).await.status, 200, "places are given back");
+    assert_eq!(hub.call(&token, "testbed/calls.count", &json!({})).await.status, 200, "permits are given back");
 }
 
 #[tokio::test]
-async fn stdio_has_places_too() {
+async fn stdio_has_a_concurrency_limit_too() {
     let (upstream, hub, input) = waiting(&[]);
     let mut stdio = Stdio::start(&hub, &hub.token(ADMIN));
     let wait = json!({ "name": "testbed.fetch.get", "arguments": input });
@@ -115,7 +115,7 @@ async fn what_a_caller_sends_at_once_is_bounded_too() {
     assert_eq!(echo(&hub, &token).await.status, 200, "what still fits is served");
     drop(held);
     let fits = async || (hub.call(&token, "hello-rs/echo.v1", &large).await.status == 200).then_some(());
-    eventually("the room is given back", fits).await;
+    eventually("the bytes are given back", fits).await;
 }
 
 #[tokio::test]
