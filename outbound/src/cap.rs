@@ -1,4 +1,4 @@
-//! How many connections to upstreams the hub has in all, and which one gives way.
+//! How many connections to upstreams the hub has in all, and which one is evicted.
 //!
 //! Every connection of every gate, from its first packet on, is one of them. At the cap an idle one is closed for a new one,
 //! the one that was used longest ago first; where all are in use, a new one waits a little. The last quarter is for gates

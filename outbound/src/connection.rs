@@ -69,7 +69,7 @@ impl Connection {
         Self { stream: Either::Right(Box::new(stream)), slot }
     }
 
-    /// Nothing more is sent on a connection that gives way: what has not begun can be begun on another.
+    /// Nothing more is sent on a connection that is evicted: what has not begun can be begun on another.
     fn may_write(&self) -> io::Result<()> {
         if self.slot.socket.writes() { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
     }

@@ -107,7 +107,7 @@ pub struct ServeOptions {
     /// there where to log in
     #[arg(long, env = "BULKHEAD_PUBLIC_URL", value_parser = public_url, value_name = "URL")]
     pub public_url: Option<Url>,
-    /// Connections that may be open at once; beyond them, those without a call under way give way
+    /// Connections that may be open at once; beyond them, those without a call under way are evicted
     #[arg(long, env = "BULKHEAD_MAX_CONNECTIONS", default_value_t = http::CONNECTIONS, value_name = "NUMBER",
         value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub max_connections: u32,

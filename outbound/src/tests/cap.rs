@@ -63,7 +63,7 @@ async fn all_gates_together_have_so_many_connections_and_no_more() {
 }
 
 #[tokio::test]
-async fn idle_connections_give_way_the_one_that_was_used_longest_ago_first() {
+async fn idle_connections_are_evicted_the_one_that_was_used_longest_ago_first() {
     let connections = Arc::new(Connections::new(4));
     let quick = Duration::ZERO;
     let (one, two, three) = (Slow::start(quick).await, Slow::start(quick).await, Slow::start(quick).await);
@@ -79,7 +79,7 @@ async fn idle_connections_give_way_the_one_that_was_used_longest_ago_first() {
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
     assert_eq!(open()[0..2], [2, 0], "the one to `two` was used longest ago");
     for slow in [&two, &three, &one, &two] {
-        assert_eq!(ask(&first, slow).await, Ok(200), "whoever gave way connects anew");
+        assert_eq!(ask(&first, slow).await, Ok(200), "whoever was evicted connects anew");
     }
 }
 

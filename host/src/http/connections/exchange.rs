@@ -24,7 +24,7 @@ use crate::limits::Permit;
 /// that what waits for it stays small, and whether it takes anything can be seen.
 const PIECE: usize = 64 * 1024;
 
-/// A call under way: its permit, which its answer carries until the client has taken it. Its connection does not give way meanwhile.
+/// A call under way: its permit, which its answer carries until the client has taken it. Its connection is not evicted meanwhile.
 #[derive(Clone)]
 pub(crate) struct UnderWay {
     _marks: Arc<Marks>,
@@ -36,9 +36,9 @@ struct Marks {
 }
 
 impl UnderWay {
-    /// `None` if the connection has just been made to give way: nobody would get the answer.
+    /// `None` if the connection has just been evicted: nobody would get the answer.
     pub(crate) fn new(permit: Permit, connection: Option<Arc<Connection>>) -> Option<Self> {
-        if connection.as_ref().is_some_and(|connection| !connection.takes_place()) {
+        if connection.as_ref().is_some_and(|connection| !connection.call_begins()) {
             return None;
         }
         Some(Self { _marks: Arc::new(Marks { _permit: permit, connection }) })
@@ -48,7 +48,7 @@ impl UnderWay {
 impl Drop for Marks {
     fn drop(&mut self) {
         if let Some(connection) = &self.connection {
-            connection.gives_place_back();
+            connection.call_ends();
         }
     }
 }

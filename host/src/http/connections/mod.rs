@@ -1,8 +1,8 @@
-//! The connections that callers make: how many there may be, how long they may idle, and which gives way to which.
+//! The connections that callers make: how many there may be, how long they may idle, and which one is evicted for another.
 //!
-//! At the cap a new connection is not refused: the one that has the least claim gives way. Connections that wait for a
+//! At the cap a new connection is not refused: the lowest-priority one is evicted. Connections that wait for a
 //! whole request, or whose requests were refused, go before those of authenticated callers; those with a call under way
-//! never do. So a flood pushes out itself, and a caller that sends its request at once is served in the middle of one.
+//! never are. So a flood evicts itself, and a caller that sends its request at once is served in the middle of one.
 //! There is no limit per address: behind a proxy all callers have the same.
 
 mod attend;
@@ -29,24 +29,24 @@ use state::Connections;
 pub const CONNECTIONS: u32 = 1024;
 /// File descriptors that are kept for everything else: 256 connections to upstreams, the database, components.
 const OTHER_FILES: u32 = 384;
-/// How long calls under way may take to end when the hub stops.
+/// The grace period: how long calls under way may take to end when the hub stops.
 const GRACE: Duration = Duration::from_secs(35);
 /// How long to wait after the system would not give a connection (no file descriptors left, for one).
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
-/// How often the log tells that connections give way.
+/// How often the log tells that connections are evicted.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
 /// What a connection gets that cannot be taken, because all others have calls under way.
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// Serves until `end` is cancelled, then lets what is under way finish. Connections still open after the grace are closed.
+/// Serves until `end` is cancelled, then lets what is under way finish. Connections still open after the grace period are closed.
 pub(super) async fn serve(listener: TcpListener, app: Router, most: u32, end: CancellationToken) {
     let door = Door {
         connections: Connections::new(affordable(most)),
         app,
         tasks: TaskTracker::new(),
         end: end.clone(),
-        over: CancellationToken::new(),
+        grace_over: CancellationToken::new(),
     };
     let mut told: Option<Instant> = None;
     loop {
@@ -60,7 +60,7 @@ pub(super) async fn serve(listener: TcpListener, app: Router, most: u32, end: Ca
                 if crowded && told.is_none_or(|at| at.elapsed() > TOLD_EVERY) {
                     told = Some(Instant::now());
                     tracing::warn!(
-                        "{} connections are open: those without a call under way give way",
+                        "{} connections are open, as many as --max-connections allows: idle ones are evicted for new ones",
                         door.connections.most()
                     );
                 }
@@ -79,12 +79,12 @@ struct Door {
     tasks: TaskTracker,
     /// No more requests.
     end: CancellationToken,
-    /// No more patience.
-    over: CancellationToken,
+    /// The grace period is over.
+    grace_over: CancellationToken,
 }
 
 impl Door {
-    /// Takes a connection in. True if another had to give way, or if it could not be taken.
+    /// Takes a connection in. True if another was evicted for it, or if it could not be taken.
     fn open(&self, stream: TcpStream) -> bool {
         // Without this, small answers in several writes wait for the peer's delayed acknowledgement, some 40 ms.
         let _ = stream.set_nodelay(true);
@@ -93,13 +93,13 @@ impl Door {
             return true;
         };
         let crowded = admitted.crowded;
-        let (app, end, over) = (self.app.clone(), self.end.clone(), self.over.clone());
+        let (app, end, grace_over) = (self.app.clone(), self.end.clone(), self.grace_over.clone());
         self.tasks.spawn(async move {
             let connection = Arc::clone(&admitted.connection);
             tokio::select! {
                 () = attend::attend(stream, app, connection, end) => {}
-                () = admitted.connection.gives_way() => {}
-                () = over.cancelled() => {}
+                () = admitted.connection.evicted() => {}
+                () = grace_over.cancelled() => {}
             }
         });
         crowded
@@ -108,8 +108,11 @@ impl Door {
     async fn close(self) {
         self.tasks.close();
         if tokio::time::timeout(GRACE, self.tasks.wait()).await.is_err() {
-            tracing::warn!("connections still open after {} s are closed", GRACE.as_secs());
-            self.over.cancel();
+            tracing::warn!(
+                "the grace period of {} s is over: connections that are still open are closed",
+                GRACE.as_secs()
+            );
+            self.grace_over.cancel();
             self.tasks.wait().await;
         }
     }

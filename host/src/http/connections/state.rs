@@ -1,4 +1,4 @@
-//! What the hub knows of each connection, and who gives way.
+//! What the hub knows of each connection, and which one is evicted.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -20,8 +20,8 @@ const IDLE_TIME: Duration = Duration::from_secs(75);
 /// How long a client may take nothing of what is there for it.
 const STALL_TIME: Duration = Duration::from_secs(30);
 
-/// Instead of a number of places: the connection is ending, to make room.
-const GIVING_WAY: u32 = u32::MAX;
+/// Instead of a number of calls: the connection has been evicted.
+const EVICTED: u32 = u32::MAX;
 
 /// Why a connection ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,12 +39,12 @@ pub(super) enum Verdict {
 pub(crate) struct Connection {
     id: u64,
     log: Mutex<Log>,
-    /// Places that its requests hold, or [`GIVING_WAY`]: one word, so that nobody can take a place of a connection that has
-    /// just been chosen, nor choose one that has just been given a place.
-    places: AtomicU32,
-    /// When it last gave a place back, as a running number; 0 while no authenticated caller has used it.
-    claim: AtomicU64,
-    gives_way: CancellationToken,
+    /// Calls under way on it, or [`EVICTED`]: one word, so that no call can begin on a connection that has just been chosen,
+    /// nor one be chosen on which a call has just begun.
+    calls: AtomicU32,
+    /// When its last call ended, as a running number; 0 while no authenticated caller has used it. The lowest goes first.
+    priority: AtomicU64,
+    evicted: CancellationToken,
 }
 
 /// What happened on a connection.
@@ -79,9 +79,9 @@ impl Connection {
                 answers: HashMap::new(),
                 blocked: None,
             }),
-            places: AtomicU32::new(0),
-            claim: AtomicU64::new(0),
-            gives_way: CancellationToken::new(),
+            calls: AtomicU32::new(0),
+            priority: AtomicU64::new(0),
+            evicted: CancellationToken::new(),
         }
     }
 
@@ -155,37 +155,37 @@ impl Connection {
         }
     }
 
-    /// A request of it takes a place. Not if the connection is already making room: then nobody would get the answer.
+    /// A call begins on it. Not if the connection has been evicted: then nobody would get the answer.
     #[must_use]
-    pub(super) fn takes_place(&self) -> bool {
-        let another = |places| (places != GIVING_WAY).then(|| places + 1);
-        self.places.fetch_update(Ordering::Relaxed, Ordering::Relaxed, another).is_ok()
+    pub(super) fn call_begins(&self) -> bool {
+        let another = |calls| (calls != EVICTED).then(|| calls + 1);
+        self.calls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, another).is_ok()
     }
 
-    /// A request of it gives its place back.
-    pub(super) fn gives_place_back(&self) {
-        static CLAIMS: AtomicU64 = AtomicU64::new(0);
-        self.claim.store(CLAIMS.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
-        self.places.fetch_sub(1, Ordering::Relaxed);
+    /// A call on it ends.
+    pub(super) fn call_ends(&self) {
+        static ENDED: AtomicU64 = AtomicU64::new(0);
+        self.priority.store(ENDED.fetch_add(1, Ordering::Relaxed) + 1, Ordering::Relaxed);
+        self.calls.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Has the connection end to make room, unless a request of it holds a place by now.
+    /// Evicts the connection, unless a call has begun on it by now.
     #[must_use]
-    fn makes_room(&self) -> bool {
-        let idle = self.places.compare_exchange(0, GIVING_WAY, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+    fn evict(&self) -> bool {
+        let idle = self.calls.compare_exchange(0, EVICTED, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         if idle {
-            self.gives_way.cancel();
+            self.evicted.cancel();
         }
         idle
     }
 
-    /// Waits until the connection has to give way to another.
-    pub(super) async fn gives_way(&self) {
-        self.gives_way.cancelled().await;
+    /// Waits until the connection is evicted.
+    pub(super) async fn evicted(&self) {
+        self.evicted.cancelled().await;
     }
 
     fn is_busy(&self) -> bool {
-        self.places.load(Ordering::Relaxed) > 0
+        self.calls.load(Ordering::Relaxed) > 0
     }
 }
 
@@ -200,7 +200,7 @@ pub(super) struct Connections {
 /// A connection that is in the table until this is dropped.
 pub(super) struct Admitted {
     pub(super) connection: Arc<Connection>,
-    /// Whether another gave way to it.
+    /// Whether another was evicted for it.
     pub(super) crowded: bool,
     table: Arc<Mutex<BTreeMap<u64, Arc<Connection>>>>,
 }
@@ -220,12 +220,12 @@ impl Connections {
         self.most
     }
 
-    /// Enters a connection; at the cap, the one with the least claim gives way. `None` when all have calls under way.
+    /// Enters a connection; at the cap, the lowest-priority one is evicted. `None` when all have calls under way.
     pub(super) fn admit(&self) -> Option<Admitted> {
         let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
         let crowded = table.len() >= self.most as usize;
         if crowded {
-            make_room(&mut table)?;
+            evict_lowest_priority(&mut table)?;
         }
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let connection = Arc::new(Connection::new(id, Instant::now()));
@@ -234,31 +234,31 @@ impl Connections {
     }
 }
 
-/// Has the connection with the least claim end. One that becomes busy while it is chosen is spared, and another is looked
+/// Evicts the connection of the lowest priority. One that becomes busy while it is chosen is spared, and another is looked
 /// for; `None` when all are busy.
-fn make_room(table: &mut BTreeMap<u64, Arc<Connection>>) -> Option<()> {
+fn evict_lowest_priority(table: &mut BTreeMap<u64, Arc<Connection>>) -> Option<()> {
     loop {
-        let least = least_claim(table)?;
-        if table.get(&least).is_some_and(|connection| connection.makes_room()) {
-            table.remove(&least);
+        let lowest = lowest_priority(table)?;
+        if table.get(&lowest).is_some_and(|connection| connection.evict()) {
+            table.remove(&lowest);
             return Some(());
         }
     }
 }
 
 /// The oldest that no authenticated caller has used, otherwise the one that was used longest ago.
-fn least_claim(table: &BTreeMap<u64, Arc<Connection>>) -> Option<u64> {
-    let mut least: Option<(u64, u64)> = None;
+fn lowest_priority(table: &BTreeMap<u64, Arc<Connection>>) -> Option<u64> {
+    let mut lowest: Option<(u64, u64)> = None;
     for connection in table.values().filter(|connection| !connection.is_busy()) {
-        let claim = connection.claim.load(Ordering::Relaxed);
-        if claim == 0 {
+        let priority = connection.priority.load(Ordering::Relaxed);
+        if priority == 0 {
             return Some(connection.id);
         }
-        if least.is_none_or(|(lowest, _)| claim < lowest) {
-            least = Some((claim, connection.id));
+        if lowest.is_none_or(|(least, _)| priority < least) {
+            lowest = Some((priority, connection.id));
         }
     }
-    least.map(|(_, id)| id)
+    lowest.map(|(_, id)| id)
 }
 
 #[cfg(test)]
@@ -316,50 +316,53 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_stranger_gives_way_first_then_who_was_served_longest_ago_and_never_a_call_under_way() {
+    fn the_oldest_unauthenticated_one_is_evicted_first_then_who_was_served_longest_ago_and_never_a_call_under_way() {
         let connections = Connections::new(4);
-        let admit = || connections.admit().expect("room");
-        let has_to_go = |admitted: &Admitted| admitted.connection.gives_way.is_cancelled();
+        let admit = || connections.admit().expect("below the cap, or one is evicted");
+        let is_evicted = |admitted: &Admitted| admitted.connection.evicted.is_cancelled();
         let serve = |admitted: &Admitted| {
-            assert!(admitted.connection.takes_place());
-            admitted.connection.gives_place_back();
+            assert!(admitted.connection.call_begins());
+            admitted.connection.call_ends();
         };
-        let (served, busy, stranger, newer) = (admit(), admit(), admit(), admit());
-        assert!(busy.connection.takes_place());
+        let (served, busy, unused, newer) = (admit(), admit(), admit(), admit());
+        assert!(busy.connection.call_begins());
         serve(&served);
         let fifth = admit();
-        assert!(fifth.crowded && has_to_go(&stranger) && !has_to_go(&newer) && !has_to_go(&served));
+        assert!(fifth.crowded && is_evicted(&unused) && !is_evicted(&newer) && !is_evicted(&served));
         serve(&newer);
         serve(&served);
         let sixth = admit();
-        assert!(has_to_go(&fifth) && !has_to_go(&newer));
+        assert!(is_evicted(&fifth) && !is_evicted(&newer));
         serve(&sixth);
         let seventh = admit();
-        assert!(has_to_go(&newer) && !has_to_go(&served), "used longest ago");
+        assert!(is_evicted(&newer) && !is_evicted(&served), "used longest ago");
         for one in [&served, &sixth, &seventh] {
-            assert!(one.connection.takes_place());
+            assert!(one.connection.call_begins());
         }
         assert!(connections.admit().is_none(), "all have calls under way");
-        busy.connection.gives_place_back();
-        assert!(connections.admit().is_some() && has_to_go(&busy));
+        busy.connection.call_ends();
+        assert!(connections.admit().is_some() && is_evicted(&busy));
     }
 
     #[test]
     fn a_connection_that_becomes_busy_while_it_is_chosen_is_spared() {
         let connections = Connections::new(2);
-        let (first, second) = (connections.admit().expect("room"), connections.admit().expect("room"));
-        let has_to_go = |admitted: &Admitted| admitted.connection.gives_way.is_cancelled();
-        let chosen = least_claim(&connections.table.lock().expect("a lock"));
+        let (first, second) = (
+            connections.admit().expect("below the cap, or one is evicted"),
+            connections.admit().expect("below the cap, or one is evicted"),
+        );
+        let is_evicted = |admitted: &Admitted| admitted.connection.evicted.is_cancelled();
+        let chosen = lowest_priority(&connections.table.lock().expect("a lock"));
         assert_eq!(chosen, Some(first.connection.id));
-        assert!(first.connection.takes_place(), "it becomes busy when it has been chosen");
-        assert!(!first.connection.makes_room() && !has_to_go(&first), "so it is spared");
-        let third = connections.admit().expect("room");
-        assert!(has_to_go(&second) && !has_to_go(&first), "and another one goes");
-        assert!(!second.connection.takes_place(), "no call begins on a connection that ends");
-        assert!(third.connection.takes_place());
+        assert!(first.connection.call_begins(), "it becomes busy when it has been chosen");
+        assert!(!first.connection.evict() && !is_evicted(&first), "so it is spared");
+        let third = connections.admit().expect("below the cap, or one is evicted");
+        assert!(is_evicted(&second) && !is_evicted(&first), "and another one goes");
+        assert!(!second.connection.call_begins(), "no call begins on a connection that ends");
+        assert!(third.connection.call_begins());
         assert!(connections.admit().is_none());
-        first.connection.gives_place_back();
-        assert!(connections.admit().is_some() && has_to_go(&first));
+        first.connection.call_ends();
+        assert!(connections.admit().is_some() && is_evicted(&first));
     }
 
     #[test]
@@ -370,21 +373,21 @@ mod tests {
             let (busy, ends) = std::thread::scope(|scope| {
                 let takes = scope.spawn(|| {
                     both.wait();
-                    connection.takes_place()
+                    connection.call_begins()
                 });
                 both.wait();
-                let ends = connection.makes_room();
+                let ends = connection.evict();
                 (takes.join().expect("a thread"), ends)
             });
-            assert!(busy != ends && connection.gives_way.is_cancelled() == ends, "busy: {busy}, ends: {ends}");
+            assert!(busy != ends && connection.evicted.is_cancelled() == ends, "busy: {busy}, ends: {ends}");
         }
     }
 
     #[test]
-    fn a_connection_that_ends_makes_room() {
+    fn a_connection_that_ends_leaves_the_table() {
         let connections = Connections::new(1);
         for _ in 0..3 {
-            let admitted = connections.admit().expect("room");
+            let admitted = connections.admit().expect("below the cap, or one is evicted");
             assert!(!admitted.crowded);
         }
     }

@@ -158,13 +158,13 @@ async fn a_thousand_connections_at_the_cap_do_not_keep_anybody_out() {
     eventually("those that were evicted are closed", async || (open() < 1100).then_some(())).await;
     upstream.release();
     let reply: Reply = call.await.expect("a task");
-    assert_eq!(reply.status, 200, "a call under way never gives way: {reply:?}");
+    assert_eq!(reply.status, 200, "a call under way is never evicted: {reply:?}");
     assert!(hub.log().contains("1000 connections are open"), "the log says so");
     assert_eq!(hub.log().matches("connections are open").count(), 1, "and not for each");
 }
 
 #[tokio::test]
-async fn a_connection_whose_caller_was_served_outlives_those_of_strangers() {
+async fn a_connection_whose_caller_was_served_outlives_unauthenticated_ones() {
     let hub = Hub::start_with(HELLO, &["--max-connections", "20"]);
     let token = hub.token(VIEWER);
     let mut kept = Socket::open(&hub).await;
@@ -180,5 +180,5 @@ async fn a_connection_whose_caller_was_served_outlives_those_of_strangers() {
     assert_eq!(kept.answer().await.expect("an answer").status, 200);
     let started = Instant::now();
     assert!(flood[0].answers(Duration::from_secs(5)).await.is_empty());
-    assert!(started.elapsed() < Duration::from_secs(2), "the oldest stranger has had to go");
+    assert!(started.elapsed() < Duration::from_secs(2), "the oldest unauthenticated one is evicted");
 }
