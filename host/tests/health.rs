@@ -26,7 +26,7 @@ async fn status_of(hub: &Hub, provider: &str) -> Value {
 }
 
 #[tokio::test]
-async fn slow_calls_of_one_caller_leave_places_for_others_and_health_as_it_was() {
+async fn slow_calls_of_one_caller_leave_permits_for_others_and_health_as_it_was() {
     let upstream = Upstream::start();
     let hosts = format!("allowed_hosts: ['{}']", upstream.host());
     let hub = Hub::start(&testbed(&[&hosts]).replace("timeout_ms: 5000", "timeout_ms: 30000"));
@@ -37,7 +37,7 @@ async fn slow_calls_of_one_caller_leave_places_for_others_and_health_as_it_was()
     // As many as the provider runs at once, and as one caller may have under way.
     let slow = join_all((0..32).map(|_| hub.call(&greedy, "testbed/fetch.get", &input)));
     let meanwhile = async {
-        eventually("half of the places are taken", async || (upstream.seen().len() == 16).then_some(())).await;
+        eventually("half of the permits are taken", async || (upstream.seen().len() == 16).then_some(())).await;
         // Long enough for those that wait to be told, and for what the last check found to be stale.
         let started = Instant::now();
         while started.elapsed() < Duration::from_millis(1500) {
@@ -53,7 +53,7 @@ async fn slow_calls_of_one_caller_leave_places_for_others_and_health_as_it_was()
     };
     let (slow, ()) = tokio::join!(slow, meanwhile);
     let ended = |status: u16| slow.iter().filter(|reply| reply.status == status).count();
-    assert_eq!((ended(200), ended(503)), (16, 16), "those that found no place are told: {slow:?}");
+    assert_eq!((ended(200), ended(503)), (16, 16), "those that got no permit are told: {slow:?}");
     let busy = slow.iter().find(|reply| reply.status == 503).expect("one of them");
     assert_eq!((&busy.json()["code"], busy.header("retry-after")), (&json!("provider_busy"), "1"), "{busy:?}");
     assert_eq!(count(&hub, &greedy).await, 200);
@@ -69,8 +69,8 @@ async fn a_provider_whose_every_place_is_taken_is_checked_all_the_same() {
     let input = json!({ "url": upstream.url("/wait") });
     let under_way = hub.call(&slow, "testbed/fetch.get", &input);
     let meanwhile = async {
-        eventually("the place is taken", async || (!upstream.seen().is_empty()).then_some(())).await;
-        assert_eq!(count(&hub, &other).await, 503, "there is one place");
+        eventually("the permit is taken", async || (!upstream.seen().is_empty()).then_some(())).await;
+        assert_eq!(count(&hub, &other).await, 503, "there is one permit");
         tokio::time::sleep(Duration::from_millis(1100)).await;
         let check = hub.get("/providers/testbed/health", Some(&other)).await;
         assert_eq!((check.status, &check.json()["status"]), (200, &json!("ok")), "{check:?}");

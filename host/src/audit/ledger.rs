@@ -130,10 +130,10 @@ impl Ledger {
     }
 
     /// How long a transaction waits for another process.
-    pub(super) fn be_patient(&self, patience: Duration) {
+    pub(super) fn set_busy_timeout(&self, timeout: Duration) {
         if let Some(connection) = &self.connection {
             // It cannot fail but for a connection that is closed.
-            let _ = connection.busy_timeout(patience);
+            let _ = connection.busy_timeout(timeout);
         }
     }
 

@@ -223,10 +223,10 @@ mod tests {
         data
     }
 
-    fn within(patience: Duration, what: &str, holds: impl Fn() -> bool) {
+    fn within(limit: Duration, what: &str, holds: impl Fn() -> bool) {
         let started = Instant::now();
         while !holds() {
-            assert!(started.elapsed() < patience, "{what}");
+            assert!(started.elapsed() < limit, "{what}");
             thread::sleep(Duration::from_millis(10));
         }
     }

@@ -36,7 +36,7 @@ const BATCH: usize = 512;
 /// How often writing is tried again after it failed.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 /// How long such a try waits for another process: messages wait meanwhile.
-const PATIENCE: Duration = Duration::from_millis(100);
+const RETRY_BUSY_TIMEOUT: Duration = Duration::from_millis(100);
 /// How long the end of the hub waits for writing to become possible.
 const ENDING: Duration = Duration::from_secs(5);
 
@@ -211,7 +211,7 @@ impl Recorder {
     fn write_kept(&mut self) -> Result<usize, Fault> {
         let Phase::Refusing { kept, .. } = &mut self.phase else { return Ok(0) };
         self.ledger.mend()?;
-        self.ledger.be_patient(PATIENCE);
+        self.ledger.set_busy_timeout(RETRY_BUSY_TIMEOUT);
         let mut recorded = 0;
         loop {
             let count = kept.len().min(BATCH);
@@ -223,7 +223,7 @@ impl Recorder {
                 break;
             }
         }
-        self.ledger.be_patient(BUSY_TIMEOUT);
+        self.ledger.set_busy_timeout(BUSY_TIMEOUT);
         Ok(recorded)
     }
 
@@ -250,7 +250,7 @@ impl Recorder {
             if Instant::now() >= until {
                 break;
             }
-            thread::sleep(PATIENCE);
+            thread::sleep(RETRY_BUSY_TIMEOUT);
         }
         if let Phase::Refusing { kept, .. } = self.phase {
             tracing::error!(

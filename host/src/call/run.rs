@@ -146,7 +146,7 @@ impl Hub {
     }
 
     /// Asks the provider and notes what it said. A check that does not end in time counts as degraded (G6); one that its
-    /// caller broke off, or for which there was no place, says nothing about the provider: what is known stays.
+    /// caller broke off, or that got no permit, says nothing about the provider: what is known stays.
     async fn check_health(
         &self,
         revision: &Revision,

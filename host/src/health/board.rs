@@ -14,10 +14,10 @@ use crate::names::ProviderName;
 pub const CHECK_TIME: Duration = Duration::from_secs(5);
 /// How often a healthy provider is checked.
 pub const RECHECK: Duration = Duration::from_secs(30);
-/// How often one that is not healthy is checked, so that it is back soon after it is mended.
+/// How often one that is not healthy is checked, so that it is back soon after it is repaired.
 pub const RECHECK_DOWN: Duration = Duration::from_secs(5);
-/// After this many such checks in a row it is checked as often as a healthy one: nobody is mending it just now.
-const PATIENCE: u32 = 24;
+/// After this many such checks in a row it is checked as often as a healthy one: nobody is repairing it just now.
+const FREQUENT_CHECKS: u32 = 24;
 
 /// How long a check answers further questions.
 const FRESH: Duration = Duration::from_secs(1);
@@ -139,7 +139,7 @@ impl HealthBoard {
     #[must_use]
     pub fn is_due(&self, provider: &ProviderName, revision: &str) -> bool {
         self.lock().get(provider).filter(|check| check.revision == revision).is_none_or(|check| {
-            let every = if (1..PATIENCE).contains(&check.misses) { RECHECK_DOWN } else { RECHECK };
+            let every = if (1..FREQUENT_CHECKS).contains(&check.misses) { RECHECK_DOWN } else { RECHECK };
             check.at.elapsed() >= every
         })
     }

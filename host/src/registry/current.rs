@@ -52,11 +52,11 @@ impl Registry {
     }
 
     /// Waits until no provider is [`Entry::Loading`] any more, but only as long as others become ready or fail: at most
-    /// `patience` from one to the next.
-    pub async fn loaded(&self, patience: Duration) {
+    /// `wait_max` from one to the next.
+    pub async fn loaded(&self, wait_max: Duration) {
         let mut changes = self.changes();
         while self.snapshot().is_loading() {
-            if timeout(patience, changes.changed()).await.is_err() {
+            if timeout(wait_max, changes.changed()).await.is_err() {
                 return;
             }
         }

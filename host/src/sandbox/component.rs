@@ -10,10 +10,10 @@ use super::{
     contract::{self, ContractError},
     engine::ProviderEngine,
     error::first_line,
+    fair_semaphore::FairSemaphore,
     guest::Guest,
     precompiled::{Code, ComponentId},
     runtime::Sandbox,
-    shares::Shares,
 };
 use crate::config::SandboxLimits;
 
@@ -23,7 +23,7 @@ pub struct Compiled {
     pub(super) pre: ProviderWorldPre<Guest>,
     pub(super) limits: SandboxLimits,
     /// Callers' runs of it.
-    pub(super) shares: Shares,
+    pub(super) concurrency: FairSemaphore,
 }
 
 impl std::fmt::Debug for Compiled {
@@ -108,7 +108,7 @@ impl ProviderEngine {
         let instance =
             self.linker.instantiate_pre(component).map_err(|error| ContractError::Types(first_line(&error)))?;
         let pre = ProviderWorldPre::new(instance).map_err(|error| ContractError::Types(first_line(&error)))?;
-        let shares = Shares::new(limits.concurrent_calls.get(), limits.queued_calls.get());
-        Ok(Compiled { pre, limits, shares })
+        let concurrency = FairSemaphore::new(limits.concurrent_calls.get(), limits.queued_calls.get());
+        Ok(Compiled { pre, limits, concurrency })
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 
 use super::{
-    budget::Budget, gate_set::GateSet, memory::MemoryLimits, pace::Pace, shares::Place, wasi::Wasi, way_out::WayOut,
+    budget::Budget, fair_semaphore::FairPermit, gate_set::GateSet, memory::MemoryLimits, pace::Pace, wasi::Wasi,
+    way_out::WayOut,
 };
 use crate::config::SandboxLimits;
 
@@ -16,13 +17,13 @@ pub(super) const EVENT_BYTES_MAX: usize = 64 * 1024;
 /// The longest log line, in characters.
 pub(super) const LOG_LINE_MAX: usize = 2048;
 
-/// What a run holds of what all runs share, free again when dropped.
+/// What a run holds under the concurrency limits, given back when dropped.
 #[derive(Debug)]
-pub(super) enum Places {
+pub(super) enum Permits {
     /// A caller's: among the provider's calls, and among all.
-    OfACaller { _own: Place, _all: Place },
+    OfACaller { _own: FairPermit, _all: FairPermit },
     /// One of those that are kept for the hub itself.
-    OfTheHub { _place: OwnedSemaphorePermit },
+    OfTheHub { _permit: OwnedSemaphorePermit },
 }
 
 /// The store's data.
@@ -34,16 +35,16 @@ pub(super) struct Guest {
     pub(super) pace: Arc<Pace>,
     /// What WASI needs, made when a guest first asks for it: most never do.
     wasi: Option<Box<Wasi>>,
-    /// Free again when nothing of the guest is left.
-    _places: Places,
+    /// Given back when nothing of the guest is left.
+    _permits: Permits,
 }
 
 impl Guest {
-    pub(super) fn new(gates: Option<GateSet>, limits: SandboxLimits, deadline: Instant, places: Places) -> Self {
+    pub(super) fn new(gates: Option<GateSet>, limits: SandboxLimits, deadline: Instant, permits: Permits) -> Self {
         let budget = Arc::new(Budget::new(limits));
         let way_out = gates.map(|gates| WayOut { gates: Arc::new(gates), budget: Arc::clone(&budget), deadline });
         let memory = MemoryLimits::new(limits, Arc::clone(&budget));
-        Self { way_out, memory, budget, pace: Arc::default(), wasi: None, _places: places }
+        Self { way_out, memory, budget, pace: Arc::default(), wasi: None, _permits: permits }
     }
 
     /// Its side of WASI, made now if this is the first that it asks of it.

@@ -19,7 +19,7 @@ use super::{
     contract::ContractError,
     error::{DescribeError, RunError, first_line},
     gate_set::GateSet,
-    guest::{Guest, Places},
+    guest::{Guest, Permits},
     pace::drive,
     runtime::Sandbox,
     wasi::HANDLES,
@@ -34,12 +34,12 @@ const DESCRIBE_TIME: Duration = Duration::from_secs(2);
 /// How much of a call's time, a tenth at most, is kept for the provider after its last request has ended.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Who a run takes its place from.
+/// Under whose concurrency limit a run counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taker {
-    /// A caller: one of its share of the provider's calls.
+    /// A caller: one of its share of the provider's concurrent calls.
     Caller(Uuid),
-    /// The hub, which has places of its own: what it asks a provider never depends on how busy callers keep it.
+    /// The hub, which has a limit of its own: what it asks a provider never depends on how busy callers keep it.
     Hub,
 }
 
@@ -48,7 +48,7 @@ pub enum Taker {
 pub struct Run {
     /// The gates, open for this call.
     pub gates: GateSet,
-    /// Whose place it takes.
+    /// Whose permit it takes.
     pub taker: Taker,
     /// How long it may take.
     pub timeout: Duration,
@@ -188,7 +188,7 @@ impl Sandbox {
         within(compiled.limits, answer)
     }
 
-    /// The only place where a guest runs.
+    /// The only function in which a guest runs.
     async fn enter<T: Send + 'static>(
         &self,
         compiled: &Compiled,
@@ -198,11 +198,11 @@ impl Sandbox {
         cancelled: &CancellationToken,
         call: impl FnOnce(Fresh) -> Calling<T>,
     ) -> Result<T, RunError> {
-        let places = self.places(compiled, taker, timeout, cancelled).await?;
+        let permits = self.permits(compiled, taker, timeout, cancelled).await?;
         // Requests end a little before the call does, so that a provider can still tell what it has: the scan it started,
         // the pages it got.
         let gates_close = deadline - (timeout / 10).min(LAST_WORDS);
-        let guest = Guest::new(gates, compiled.limits, gates_close, places);
+        let guest = Guest::new(gates, compiled.limits, gates_close, permits);
         let (budget, pace) = (Arc::clone(&guest.budget), Arc::clone(&guest.pace));
         let calling = call(Fresh { pre: compiled.pre.clone(), store: store(compiled, guest) });
         let over = async {
@@ -220,31 +220,31 @@ impl Sandbox {
         ended?.map_err(|error| end_of(&error, compiled.limits))
     }
 
-    /// Places for a run, for which a bounded number of calls wait a bounded time.
-    async fn places(
+    /// Permits for a run, for which a bounded number of calls wait a bounded time.
+    async fn permits(
         &self,
         compiled: &Compiled,
         taker: Taker,
         timeout: Duration,
         cancelled: &CancellationToken,
-    ) -> Result<Places, RunError> {
-        let patience = QUEUE_WAIT.min(timeout);
-        let until = Instant::now() + patience;
+    ) -> Result<Permits, RunError> {
+        let wait_max = QUEUE_WAIT.min(timeout);
+        let until = Instant::now() + wait_max;
         let taking = async {
             match taker {
                 Taker::Caller(caller) => {
-                    let own = compiled.shares.take(caller, patience).await?;
-                    let all = self.calls.take(caller, until.saturating_duration_since(Instant::now())).await?;
-                    Some(Places::OfACaller { _own: own, _all: all })
+                    let own = compiled.concurrency.acquire(caller, wait_max).await?;
+                    let all = self.calls.acquire(caller, until.saturating_duration_since(Instant::now())).await?;
+                    Some(Permits::OfACaller { _own: own, _all: all })
                 }
                 Taker::Hub => {
-                    let place = timeout_at(until, Arc::clone(&self.own_runs).acquire_owned()).await.ok()?.ok()?;
-                    Some(Places::OfTheHub { _place: place })
+                    let permit = timeout_at(until, Arc::clone(&self.own_runs).acquire_owned()).await.ok()?.ok()?;
+                    Some(Permits::OfTheHub { _permit: permit })
                 }
             }
         };
         tokio::select! {
-            places = taking => places.ok_or(RunError::Busy(compiled.limits.concurrent_calls.get())),
+            permits = taking => permits.ok_or(RunError::Busy(compiled.limits.concurrent_calls.get())),
             () = cancelled.cancelled() => Err(RunError::Cancelled),
         }
     }

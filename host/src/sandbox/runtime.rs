@@ -11,15 +11,15 @@ use tokio::sync::Semaphore;
 use super::{
     compiler::Compiler,
     engine::{ProviderEngine, SandboxError},
+    fair_semaphore::FairSemaphore,
     precompiled::Shelf,
-    shares::Shares,
 };
 use crate::config::StackKib;
 
 /// Callers' runs at once over all providers. With the hub's own below the pool's size, so that the pool itself is never
 /// exhausted.
 const CALLS: u32 = 192;
-/// Callers' runs that may wait for that. Each of them has a place among its provider's calls already.
+/// Callers' runs that may wait for that. Each of them holds a permit of its provider already.
 const CALLS_WAITING: u32 = 1024;
 /// The hub's own runs at once, over all providers: health checks and descriptions. They never wait for callers' calls.
 const OWN_RUNS: usize = 32;
@@ -30,7 +30,7 @@ pub struct Sandbox {
     /// One for each size of stack that a provider has asked for, so four at most.
     engines: Mutex<BTreeMap<StackKib, Arc<ProviderEngine>>>,
     /// Callers' runs of all providers.
-    pub(super) calls: Shares,
+    pub(super) calls: FairSemaphore,
     /// The hub's own.
     pub(super) own_runs: Arc<Semaphore>,
 }
@@ -47,7 +47,7 @@ impl Sandbox {
     /// # Errors
     /// When the machine cannot run it.
     pub fn new(kept: &Path, compiler: Compiler) -> Result<Self, SandboxError> {
-        let (calls, own_runs) = (Shares::new(CALLS, CALLS_WAITING), Arc::new(Semaphore::new(OWN_RUNS)));
+        let (calls, own_runs) = (FairSemaphore::new(CALLS, CALLS_WAITING), Arc::new(Semaphore::new(OWN_RUNS)));
         let sandbox = Self { compiler, shelf: Shelf::new(kept), engines: Mutex::default(), calls, own_runs };
         sandbox.engine(StackKib::default())?;
         Ok(sandbox)

@@ -19,11 +19,11 @@ pub struct FileLock {
 }
 
 impl FileLock {
-    /// Takes the lock at `path`, made with mode 0600 if there is none. Blocking, for `patience` at most.
+    /// Takes the lock at `path`, made with mode 0600 if there is none. Blocking, for `timeout` at most.
     ///
     /// # Errors
     /// When somebody else holds it for that long ([`io::ErrorKind::TimedOut`]), or the file cannot be made.
-    pub fn acquire(path: &Path, patience: Duration) -> io::Result<Self> {
+    pub fn acquire(path: &Path, timeout: Duration) -> io::Result<Self> {
         let started = Instant::now();
         loop {
             let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(path)?;
@@ -33,7 +33,7 @@ impl FileLock {
                 Ok(()) | Err(TryLockError::WouldBlock) => {}
                 Err(TryLockError::Error(error)) => return Err(error),
             }
-            if started.elapsed() >= patience {
+            if started.elapsed() >= timeout {
                 return Err(io::Error::from(io::ErrorKind::TimedOut));
             }
             thread::sleep(AGAIN);

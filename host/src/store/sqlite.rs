@@ -109,7 +109,7 @@ fn open_prepared(
     let shown = || path.display().to_string();
     let no_file = |source| StoreError::File { path: shown(), source };
     let refused = |source| StoreError::Sqlite { path: shown(), source };
-    let patience = if older == Older::Migrated { OPENING } else { OPENING_AGAIN };
+    let timeout = if older == Older::Migrated { OPENING } else { OPENING_AGAIN };
     let started = Instant::now();
     loop {
         let prepared = prepare().map_err(no_file)?;
@@ -121,7 +121,7 @@ fn open_prepared(
             Ok((_, Migrated::Newer(found))) => return Err(StoreError::Newer { path: shown(), found, known: VERSION }),
             Ok((_, Migrated::Differs(found))) => return Err(StoreError::Schema { path: shown(), found }),
             // Changing to WAL and recovering one are things for which SQLite does not always wait by itself.
-            Err(source) if is_busy(&source) && started.elapsed() < patience => thread::sleep(Duration::from_millis(50)),
+            Err(source) if is_busy(&source) && started.elapsed() < timeout => thread::sleep(Duration::from_millis(50)),
             Err(source) => return Err(refused(source)),
         }
     }

@@ -27,7 +27,7 @@ const VAULT_FILE: &str = "vault.json";
 /// Held by whoever changes the vault, from reading it to having replaced it.
 const LOCK_FILE: &str = "vault.lock";
 /// How long a change waits for others that change the vault too.
-const PATIENCE: Duration = Duration::from_secs(30);
+const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The file's content: every value sealed apart, bound to its name.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -133,9 +133,9 @@ impl LocalVault {
     }
 
     fn change(&self, change: impl FnOnce(&mut BTreeMap<SecretName, String>)) -> Result<(), VaultError> {
-        let _alone = FileLock::acquire(&self.file.with_file_name(LOCK_FILE), PATIENCE).map_err(|error| {
+        let _alone = FileLock::acquire(&self.file.with_file_name(LOCK_FILE), LOCK_TIMEOUT).map_err(|error| {
             if error.kind() == io::ErrorKind::TimedOut {
-                let told = format!("another `bulkhead secrets` has held {LOCK_FILE} for {PATIENCE:?}: end it");
+                let told = format!("another `bulkhead secrets` has held {LOCK_FILE} for {LOCK_TIMEOUT:?}: end it");
                 return VaultError::Unavailable(told);
             }
             unusable(error)
