@@ -91,7 +91,7 @@ async fn a_config_that_is_no_file_is_an_error_at_once_and_the_hub_goes_on_and_en
         let _ = std::fs::remove_dir(hub.config_path());
         std::fs::write(hub.config_path(), &config).expect("written");
         let mended = async || hub.get("/health", Some(&token)).await.json()["config_error"].is_null().then_some(());
-        eventually("it is mended", mended).await;
+        eventually("it is fixed", mended).await;
     }
     let _kept = put("fifo", &hub.config_path());
     tokio::time::sleep(Duration::from_millis(300)).await;

@@ -130,7 +130,7 @@ async fn a_mended_config_is_checked_and_serves_at_once() {
     hub.configure(&testbed(&["settings: { health: ok }"]));
     eventually("it serves", async || (count(&hub, &token).await == 200).then_some(())).await;
     let after = hub.last_event();
-    eventually("all is well", async || (hub.get("/health", None).await.status == 200).then_some(())).await;
+    eventually("everything is healthy", async || (hub.get("/health", None).await.status == 200).then_some(())).await;
     // One that is down is looked at every five seconds.
     assert!(changed.elapsed() < Duration::from_secs(4), "{:?}", changed.elapsed());
     let revision = |row: &Value| row["revision"].as_str().expect("an id").to_owned();
@@ -146,7 +146,7 @@ async fn a_mended_config_is_checked_and_serves_at_once() {
 async fn a_change_of_what_is_well_does_not_make_the_hub_unwell() {
     let hub = Hub::start(&testbed(&[]));
     let token = hub.token(VIEWER);
-    eventually("all is well", async || (hub.get("/health", None).await.status == 200).then_some(())).await;
+    eventually("everything is healthy", async || (hub.get("/health", None).await.status == 200).then_some(())).await;
     hub.configure(&testbed(&["sandbox: { memory_mib: 65 }"]));
     let before = hub.get("/providers/testbed/health", Some(&token)).await;
     assert_eq!(before.status, 200);

@@ -28,7 +28,7 @@ impl Allowlist {
     /// Parses every entry.
     ///
     /// # Errors
-    /// All the entries that are wrong, in their order, so that a config is mended in one go.
+    /// All the entries that are wrong, in their order, so that a config is fixed in one go.
     pub fn from_entries<'a>(entries: impl IntoIterator<Item = &'a str>) -> Result<Self, Vec<AllowlistError>> {
         let mut rules = Vec::new();
         let mut errors = Vec::new();

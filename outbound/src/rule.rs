@@ -59,9 +59,9 @@ pub enum RuleError {
     /// `*.com`.
     #[error("'*.{0}' is too broad: write at least two labels after '*.', as in '*.example.com'")]
     TooBroad(HostName),
-    /// `*.co.uk`, `*.github.io`, `*.amazonaws.com`: strangers can have names there.
+    /// `*.co.uk`, `*.github.io`, `*.amazonaws.com`: others can register names there.
     #[error(
-        "'*.{0}' is too broad: strangers can have names below '{0}' (see publicsuffix.org): write '*.' before a name \
+        "'*.{0}' is too broad: others can register names below '{0}' (see publicsuffix.org): write '*.' before a name \
          that has one owner, or list the hosts one by one"
     )]
     PublicSuffix(HostName),

@@ -1,4 +1,4 @@
-//! Names below which strangers can have names of their own: the Public Suffix List (<https://publicsuffix.org>), ICANN's
+//! Names below which others can register names of their own: the Public Suffix List (<https://publicsuffix.org>), ICANN's
 //! section and the private one.
 
 use psl::Psl;

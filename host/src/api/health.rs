@@ -39,7 +39,7 @@ struct Overview {
     providers: Vec<Health>,
 }
 
-/// 200 when all is well, 503 otherwise (A1). Load balancers need no token; what is wrong in detail is only told to
+/// 200 when everything is healthy, 503 otherwise (A1). Load balancers need no token; what is wrong in detail is only told to
 /// callers with one.
 pub(super) async fn all(
     State(hub): State<Arc<Hub>>,
@@ -56,8 +56,8 @@ pub(super) async fn all(
     } else {
         overview.conceal();
     }
-    let well = overview.status == Status::Ok && overview.config_error.is_none();
-    let status = if well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let healthy = overview.status == Status::Ok && overview.config_error.is_none();
+    let status = if healthy { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(overview)).into_response()
 }
 

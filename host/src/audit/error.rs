@@ -14,7 +14,7 @@ pub enum AuditError {
     #[error("the operation could not be recorded: {0}")]
     Write(String),
     /// Nothing can be recorded just now, so nothing begins.
-    #[error("the operation did not run, because nothing can be recorded just now")]
+    #[error("the operation did not run, because nothing can be recorded at the moment")]
     Refusing,
     /// The writer has ended.
     #[error("the operation could not be recorded: the hub is shutting down")]

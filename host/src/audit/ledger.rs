@@ -51,7 +51,7 @@ pub(super) enum Fault {
     #[error(transparent)]
     Moved(#[from] Moved),
     /// Somebody has changed the schema.
-    #[error("the database is not as the hub made it: {}. Put that right", .0.join("; "))]
+    #[error("the schema of the database was changed: {}. Restore it", .0.join("; "))]
     Schema(Vec<String>),
     /// Somebody else writes under this writer's name, has removed rows, or has put back an older copy.
     #[error(
@@ -68,19 +68,19 @@ pub(super) enum Fault {
     #[error("{0}: {advice}", advice = advice(.0))]
     Sqlite(#[from] rusqlite::Error),
     /// The database could not be opened again.
-    #[error("the database cannot be opened again: look at the data folder")]
+    #[error("the database cannot be reopened: check the data folder")]
     Open(#[source] StoreError),
 }
 
 fn advice(error: &rusqlite::Error) -> &'static str {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "end the process that holds the database",
-        Some(ErrorCode::DiskFull) => "make room on the disk",
+        Some(ErrorCode::DiskFull) => "free space on the disk",
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => "let the hub's user write to the data folder",
         _ if matches!(error, rusqlite::Error::StatementChangedRows(_)) => {
-            "something in the database swallows rows: find out who put it there"
+            "something in the database, such as a trigger, drops rows: find out who added it"
         }
-        _ => "look at the disk and at the database",
+        _ => "check the disk and the database",
     }
 }
 
@@ -183,9 +183,9 @@ impl Ledger {
         })
     }
 
-    /// Mends what can be mended: where only the files beside the database are gone, what they held is still open here, and
+    /// Repairs what can be repaired: where only the files beside the database are gone, what they held is still open here, and
     /// goes into the database before that is opened again.
-    pub(super) fn mend(&mut self) -> Result<(), Fault> {
+    pub(super) fn repair(&mut self) -> Result<(), Fault> {
         if let Some(connection) = &self.connection {
             match self.files.unmoved() {
                 Ok(()) => return Ok(()),
@@ -306,7 +306,7 @@ impl Chain<'_> {
         match self.insert(transaction, event) {
             Err(error) if rows::is_of_the_row(&error) && !transaction.is_autocommit() => {
                 let stand_in = stand_in(event, rows::is_there(transaction, event.id)?);
-                tracing::error!(%error, call_id = %event.id, row = %stand_in.id, "a row was refused, another is in its place");
+                tracing::error!(%error, call_id = %event.id, row = %stand_in.id, "the database rejected a row: a substitute is written instead");
                 // If this fails too, it is not for what is in it.
                 self.insert(transaction, &stand_in)
             }
@@ -343,9 +343,9 @@ fn stand_in_id(id: Uuid) -> Uuid {
 /// another hub gave that took this one for dead, nothing else is wrong with it.
 fn stand_in(event: &Event, answered: bool) -> Event {
     let told = if answered {
-        format!("in the place of {}, which was answered already", event.id)
+        format!("substitute for {}, which was answered already", event.id)
     } else {
-        format!("in the place of {}, whose contents the database refused", event.id)
+        format!("substitute for {}, whose contents the database rejected", event.id)
     };
     let error = match &event.error {
         Some(error) if answered => format!("{told}: {error}"),

@@ -163,7 +163,7 @@ pub(super) fn look(data: &Path, writer: Uuid) -> Sign {
     let file = match small_file::open(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Sign::Nothing,
         Err(error) => {
-            tracing::warn!(%error, %writer, "a lock in `{FOLDER}` cannot be looked at: its writer counts as alive");
+            tracing::warn!(%error, %writer, "a lock in `{FOLDER}` cannot be read: its writer counts as alive");
             return Sign::Life;
         }
         Ok(file) => file,

@@ -142,7 +142,7 @@ impl Recorder {
             return;
         }
         if let Phase::Refusing { .. } = self.phase {
-            return self.keep(batch, &AuditError::Write("nothing can be written just now".to_owned()));
+            return self.keep(batch, &AuditError::Write("the audit trail cannot be written at the moment".to_owned()));
         }
         self.standing.committing();
         match self.ledger.commit(batch.iter().map(|writing| &writing.entry)) {
@@ -178,7 +178,7 @@ impl Recorder {
                 error = %fault,
                 cause = fault.source().map(ToString::to_string),
                 database = %self.database.display(),
-                "operations could not be recorded: none begins until that is possible again"
+                "operations could not be recorded: no new one starts until they can be"
             );
         }
         let next = Instant::now() + TRY_AGAIN;
@@ -210,7 +210,7 @@ impl Recorder {
 
     fn write_kept(&mut self) -> Result<usize, Fault> {
         let Phase::Refusing { kept, .. } = &mut self.phase else { return Ok(0) };
-        self.ledger.mend()?;
+        self.ledger.repair()?;
         self.ledger.set_busy_timeout(RETRY_BUSY_TIMEOUT);
         let mut recorded = 0;
         loop {

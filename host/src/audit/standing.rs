@@ -114,7 +114,7 @@ impl Now {
                 let since = Utc::now() - TimeDelta::from_std(taken).unwrap_or_default();
                 Some(Refusal {
                     since,
-                    why: format!("writing to the disk takes longer than {STALLED:?}: look at the disk"),
+                    why: format!("writing to the disk takes longer than {STALLED:?}: check the disk"),
                 })
             }
         }

@@ -73,11 +73,13 @@ pub fn verify(data: &Path, database: &Path) -> Result<Report, VerifyError> {
     connection.execute_batch("BEGIN")?;
     let mut report = Report::default();
     for difference in schema::differences(&connection, sqlite::version(&connection)?.min(schema::VERSION))? {
-        report.problem(format!("the database is not as the hub made it: {difference}"));
+        report.problem(format!("the schema of the database was changed: {difference}"));
     }
     match walk(&connection, &key, &mut report) {
         // What is not there any more cannot be read.
-        Err(error) if !report.problems.is_empty() => report.problem(format!("the rows cannot be walked: {error}")),
+        Err(error) if !report.problems.is_empty() => {
+            report.problem(format!("the rows cannot be read to the end: {error}"))
+        }
         walked => walked?,
     }
     Ok(report)

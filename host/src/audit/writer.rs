@@ -66,7 +66,7 @@ impl Audit {
         self.standing.turn_away()
     }
 
-    /// Why nothing can be recorded; `None` while all is well.
+    /// Why nothing can be recorded; `None` while it is healthy.
     #[must_use]
     pub fn refusal(&self) -> Option<Refusal> {
         self.standing.refusal()

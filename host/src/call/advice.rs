@@ -17,8 +17,8 @@ pub enum Retry {
     After(Duration),
     /// At once, with another input: the same one ends the same way.
     Changed,
-    /// When somebody has mended what is wrong: waiting does not.
-    Mended,
+    /// When somebody has fixed what is wrong: waiting does not.
+    Fixed,
 }
 
 /// What to do about an error.
@@ -37,7 +37,7 @@ impl Retry {
         match self {
             Self::After(after) => format!("in {} s", whole_seconds(after).max(1)),
             Self::Changed => "at once with another input, not with this one".to_owned(),
-            Self::Mended => "not before that is done".to_owned(),
+            Self::Fixed => "not before that is done".to_owned(),
         }
     }
 }
@@ -56,7 +56,7 @@ impl CallError {
     pub fn retry_after(&self) -> Option<Duration> {
         match self.advice().retry {
             Retry::After(after) => Some(after),
-            Retry::Changed | Retry::Mended => None,
+            Retry::Changed | Retry::Fixed => None,
         }
     }
 
@@ -65,51 +65,54 @@ impl CallError {
     pub fn advice(&self) -> Advice {
         let (next, retry) = match self {
             Self::Unauthenticated(IdentityError::KeysUnavailable) => ("wait", Retry::After(PASSING)),
-            Self::Unauthenticated(_) => ("send a valid token as `Authorization: Bearer <token>`", Retry::Mended),
+            Self::Unauthenticated(_) => ("send a valid token as `Authorization: Bearer <token>`", Retry::Fixed),
             Self::UnknownProvider(_) | Self::UnknownItem { .. } => {
                 ("list what there is and use a name exactly as listed", Retry::Changed)
             }
             Self::Ambiguous { .. } => ("ask for one of these names", Retry::Changed),
-            Self::Disabled(_) => ("go on without this provider, or have an admin enable it", Retry::Mended),
+            Self::Disabled(_) => ("go on without this provider, or have an admin enable it", Retry::Fixed),
             Self::Unavailable { .. } => {
                 ("go on without this provider, or tell an admin", Retry::After(crate::health::RECHECK_DOWN))
             }
             Self::Loading(_) => ("wait", Retry::After(LOADING)),
-            Self::Forbidden { .. } => ("go on without it, or have an admin grant the role", Retry::Mended),
-            Self::Misaddressed(_) => ("dial the hub as it is known, or tell its admin", Retry::Mended),
+            Self::Forbidden { .. } => ("go on without it, or have an admin grant the role", Retry::Fixed),
+            Self::Misaddressed(_) => ("use the hub's own URL, or tell its admin", Retry::Fixed),
             Self::RateLimited { retry_after, .. } => {
                 ("wait, or have an admin raise the quota", Retry::After(*retry_after))
             }
             Self::ConcurrencyExceeded(_) | Self::Input(InputFault::ConcurrencyExceeded(_)) => {
                 ("wait for a call of yours to end", Retry::After(Duration::from_secs(1)))
             }
-            Self::TooOften(often) => ("mend what is refused, and ask less often", Retry::After(often.retry_after())),
-            Self::Request(_) => ("send it as the protocol has it", Retry::Changed),
+            Self::TooOften(often) => ("fix what is refused, and ask less often", Retry::After(often.retry_after())),
+            Self::Request(_) => ("send it as the protocol specifies", Retry::Changed),
             Self::Input(InputFault::TooSlow(_)) => ("send it again", Retry::After(Duration::from_secs(1))),
             Self::Input(_) => ("correct the input", Retry::Changed),
-            Self::Run(RunError::Timeout(_)) => {
-                ("ask for less; a scan or write may have acted all the same, so look first", Retry::After(PASSING))
-            }
-            Self::Run(RunError::Cancelled) => {
-                ("a scan or write may have acted all the same, so look first", Retry::After(Duration::from_secs(1)))
-            }
+            Self::Run(RunError::Timeout(_)) => (
+                "ask for less; a scan or write may have taken effect all the same, so check before you retry",
+                Retry::After(PASSING),
+            ),
+            Self::Run(RunError::Cancelled) => (
+                "a scan or write may have taken effect all the same, so check before you retry",
+                Retry::After(Duration::from_secs(1)),
+            ),
             Self::Run(RunError::Limit(_)) => ("ask for less", Retry::Changed),
             Self::Run(RunError::Trap(_)) => (
-                "try once more, then with another input, and tell an admin if it stays so; a scan or write may have acted, so \
-                 look first",
+                "try once more, then with another input, and tell an admin if it persists; a scan or write may have taken effect, \
+                 so check before you retry",
                 Retry::After(PASSING),
             ),
             Self::Run(RunError::Busy(_)) => ("wait", Retry::After(Duration::from_secs(1))),
             Self::Provider(fault) => return of_provider(fault),
             Self::InvalidOutput(_) => {
-                ("try with another input, and tell an admin; a scan or write has acted", Retry::Changed)
+                ("try with another input, and tell an admin; a scan or write has taken effect", Retry::Changed)
             }
             Self::NotRecorded(AuditError::Refusing) => {
-                ("nothing ran; tell an admin if it stays so", Retry::After(PASSING))
+                ("nothing ran; tell an admin if it persists", Retry::After(PASSING))
             }
-            Self::NotRecorded(_) | Self::Internal => {
-                ("a scan or write may have acted, so look first; tell an admin if it stays so", Retry::After(PASSING))
-            }
+            Self::NotRecorded(_) | Self::Internal => (
+                "a scan or write may have taken effect, so check before you retry; tell an admin if it persists",
+                Retry::After(PASSING),
+            ),
         };
         Advice { next, retry }
     }
@@ -120,14 +123,16 @@ fn of_provider(fault: &ProviderFault) -> Advice {
     let passing = Retry::After(fault.retry_after.unwrap_or(PASSING));
     let (next, retry) = match fault.code {
         "invalid_input" => ("correct the input", Retry::Changed),
-        "not_found" => ("look the name or id up, then ask for that", Retry::Changed),
-        "conflict" => ("look at how it is now, then decide anew", Retry::Changed),
-        "upstream_auth" => ("have an admin check the provider's credentials", Retry::Mended),
-        "misconfigured" => ("have an admin check the provider's config", Retry::Mended),
+        "not_found" => ("look up the name or id, then ask for that", Retry::Changed),
+        "conflict" => ("look up the current state, then decide again", Retry::Changed),
+        "upstream_auth" => ("have an admin check the provider's credentials", Retry::Fixed),
+        "misconfigured" => ("have an admin check the provider's config", Retry::Fixed),
         "upstream_rate_limited" => ("wait", passing),
-        "upstream_timeout" => ("ask for less; a scan or write may have acted all the same, so look first", passing),
-        "upstream_failed" | "upstream_unreachable" => ("wait, and tell an admin if it stays so", passing),
-        _ => ("try with another input, and tell an admin if it stays so", Retry::Changed),
+        "upstream_timeout" => {
+            ("ask for less; a scan or write may have taken effect all the same, so check before you retry", passing)
+        }
+        "upstream_failed" | "upstream_unreachable" => ("wait, and tell an admin if it persists", passing),
+        _ => ("try with another input, and tell an admin if it persists", Retry::Changed),
     };
     // What the provider says itself is more than a guess from its code.
     Advice { next, retry: fault.retry_after.map_or(retry, Retry::After) }

@@ -64,7 +64,7 @@ impl From<CallFault> for ProviderFault {
 /// Why a call came to nothing.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CallError {
-    /// Nobody we know.
+    /// Authentication failed.
     #[error(transparent)]
     Unauthenticated(#[from] IdentityError),
     /// No such provider.
@@ -102,7 +102,7 @@ pub enum CallError {
     Unavailable {
         /// The provider.
         provider: String,
-        /// Why, and what mends it.
+        /// Why, and how to fix it.
         reason: String,
     },
     /// The provider is new and not ready yet.
@@ -120,7 +120,7 @@ pub enum CallError {
     #[error(transparent)]
     Misaddressed(#[from] Misaddress),
     /// The quota is used up.
-    #[error("the limit of {quota} for {} calls to `{provider}` is reached: try again in {} s", class.as_str(), whole_seconds(*retry_after))]
+    #[error("the rate limit of {quota} for {} calls to `{provider}` is reached: try again in {} s", class.as_str(), whole_seconds(*retry_after))]
     RateLimited {
         /// The provider.
         provider: String,
@@ -156,7 +156,7 @@ pub enum CallError {
     #[error("{}", not_recorded(.0))]
     NotRecorded(#[from] AuditError),
     /// The line itself broke; its event tells no more.
-    #[error("the hub failed on this call: try again, and tell an admin if it stays so")]
+    #[error("the hub failed on this call: try again, and tell an admin if it persists")]
     Internal,
 }
 
@@ -271,11 +271,11 @@ impl CallError {
 fn not_recorded(error: &AuditError) -> &'static str {
     match error {
         AuditError::Refusing => {
-            "nothing can be recorded just now, so the operation did not run: try again, and tell an admin if it stays so"
+            "nothing can be recorded at the moment, so the operation did not run: try again, and tell an admin if it persists"
         }
         _ => {
-            "the operation could not be recorded, so its result is withheld: look at the upstream before you try again, \
-             and tell an admin if it stays so"
+            "the operation could not be recorded, so its result is withheld: check the upstream before you retry, \
+             and tell an admin if it persists"
         }
     }
 }

@@ -66,7 +66,7 @@ impl Hub {
         &self.parts.health
     }
 
-    /// Why nothing can be recorded; `None` while all is well.
+    /// Why nothing can be recorded; `None` while it is healthy.
     #[must_use]
     pub fn recording_problem(&self) -> Option<Refusal> {
         self.parts.audit.refusal()

@@ -21,7 +21,7 @@ pub enum InputFault {
     TooSlow(u64),
     /// Came in a coding (RFC 9110 §8.4) that the hub does not undo: nothing is unpacked here.
     #[error(
-        "the input comes with a Content-Encoding that the hub does not undo: send it as it is, with none or `identity`"
+        "the input has a Content-Encoding, which the hub does not decode: send it unencoded, with none or `identity`"
     )]
     Encoded,
     /// More than the caller's concurrency limit leaves for it.
@@ -31,10 +31,10 @@ pub enum InputFault {
     #[error("the input is malformed: {0}")]
     Malformed(String),
     /// JSON beyond a limit of [`crate::json`].
-    #[error("the input is more than the hub takes: {0}")]
+    #[error("the input exceeds a limit of the hub: {0}")]
     TooComplex(String),
     /// Holds a number that would be rounded.
-    #[error("the input holds a number that cannot be kept as it is written: {}", listed(std::slice::from_ref(.0)))]
+    #[error("the input holds a number that would lose precision: {}", listed(std::slice::from_ref(.0)))]
     Number(Violation),
     /// Does not match the schema.
     #[error("the input does not match the schema: {}", listed(.0))]

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Said of a scan or write that was broken off.
-const MAY_HAVE_ACTED: &str = "its upstream may have acted on it all the same: look there before you try again";
+const MAY_HAVE_ACTED: &str = "it may have taken effect at the upstream all the same: check there before you retry";
 
 /// An event in the making: what is known before the call runs.
 pub(super) struct Draft {

@@ -33,7 +33,7 @@ use crate::{
 /// Outputs up to this size, in bytes, and up to so many contents are unpacked on the async worker that has them.
 const AT_ONCE_MAX: usize = 64 * 1024;
 const ITEMS_AT_ONCE_MAX: usize = 64;
-/// How much of a provider's reason for not being well is kept and told, in characters.
+/// How much of a provider's reason for being unhealthy is kept and told, in characters.
 const REASON_MAX: usize = 1000;
 
 /// What opening the gates needs to know of the call.
@@ -179,7 +179,7 @@ impl Hub {
                 let (text, timed_out) = (error.to_string(), matches!(error, RunError::Timeout(_)));
                 let code = Some(CallError::from(error).code());
                 if timed_out {
-                    (Status::Degraded, Some(format!("the health check did not end: {text}")), code)
+                    (Status::Degraded, Some(format!("the health check timed out: {text}")), code)
                 } else {
                     (Status::Down, Some(text), code)
                 }
@@ -274,7 +274,7 @@ fn unpacked(mut output: ToolOutput, secrets: &CallSecrets) -> Result<(Value, Vec
         CallError::InvalidOutput(vec![match fault {
             JsonError::Number(number) => number,
             JsonError::Malformed(why) => whole(format!("not JSON: {why}")),
-            JsonError::TooComplex(limit) => whole(format!("more than the hub takes: {limit}")),
+            JsonError::TooComplex(limit) => whole(format!("it exceeds a limit of the hub: {limit}")),
         }])
     })?;
     Ok((value, output.content))

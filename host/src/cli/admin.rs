@@ -128,12 +128,21 @@ pub(super) fn audit(options: &Options, command: &AuditCommand) -> anyhow::Result
                 println!("{problem}");
             }
             if report.problems.is_empty() {
-                println!("{} rows of {} hub runs: nothing was changed or removed", report.rows, report.writers);
+                println!("{}: nothing was changed or removed", scope(&report));
                 Ok(ExitCode::SUCCESS)
             } else {
-                println!("{} rows of {} hub runs: {} problems", report.rows, report.writers, report.problems.len());
+                println!("{}: {}", scope(&report), counted(report.problems.len() as u64, "problem"));
                 Ok(ExitCode::FAILURE)
             }
         }
     }
+}
+
+/// What was verified. A run is one start of the hub, which writes one chain.
+fn scope(report: &audit::Report) -> String {
+    format!("{} from {}", counted(report.rows, "row"), counted(report.writers, "hub run"))
+}
+
+fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

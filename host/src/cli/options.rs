@@ -190,7 +190,7 @@ pub enum AuditCommand {
 /// Parses a URL below which endpoints can be.
 fn public_url(text: &str) -> Result<Url, String> {
     let url: Url =
-        text.parse().map_err(|error| format!("{error}: write it whole, such as `https://hub.example.org`"))?;
+        text.parse().map_err(|error| format!("{error}: write it in full, such as `https://hub.example.org`"))?;
     let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
     let is_bare = url.username().is_empty() && url.password().is_none();
     if is_web && is_bare && url.query().is_none() && url.fragment().is_none() {

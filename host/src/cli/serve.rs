@@ -69,7 +69,7 @@ pub(super) fn stdio(options: &Options, mcp: &McpOptions) -> anyhow::Result<ExitC
         (None, Ok(token)) => token,
         (None, Err(_)) => {
             bail!(
-                "who calls? Set BULKHEAD_TOKEN or --token-file (make a token with `{}`)",
+                "no bearer token: set BULKHEAD_TOKEN or --token-file (make a token with `{}`)",
                 invocation::told("token --role ops_viewer")
             )
         }

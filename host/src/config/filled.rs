@@ -35,7 +35,7 @@ struct Filled<T>(T);
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Filled<T> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let content: Option<T> = Option::deserialize(from)?;
-        let nothing = || D::Error::custom("nothing stands behind the name: write `{}` if it is to be empty");
+        let nothing = || D::Error::custom("the value is missing: write `{}` if it is to be empty");
         content.map(Self).ok_or_else(nothing)
     }
 }

@@ -280,7 +280,7 @@ providers:
                 ),
             ] {
                 let message = parse("c.yaml", &text).expect_err(&text).to_string();
-                assert!(message.contains(place) && message.contains("nothing stands behind"), "{message}");
+                assert!(message.contains(place) && message.contains("the value is missing"), "{message}");
             }
         }
         assert!(parse("c.yaml", "version: '1.0'\nproviders: {}\n").expect("valid").providers.is_empty());

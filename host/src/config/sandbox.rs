@@ -89,7 +89,7 @@ impl TryFrom<u32> for StackKib {
     fn try_from(kib: u32) -> Result<Self, String> {
         let sizes = [Self::Kib128, Self::Kib256, Self::Kib512, Self::Kib1024];
         let size = sizes.into_iter().find(|size| size.get() == kib);
-        size.ok_or_else(|| format!("{kib} is no size of a stack: use 128, 256, 512 or 1024 KiB"))
+        size.ok_or_else(|| format!("{kib} is not a stack size: use 128, 256, 512 or 1024 KiB"))
     }
 }
 

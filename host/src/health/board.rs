@@ -50,7 +50,7 @@ pub struct Health {
     /// When it was last checked.
     #[serde(serialize_with = "rfc3339")]
     pub last_check: Option<DateTime<Utc>>,
-    /// What is wrong, and the one thing that mends it.
+    /// What is wrong, and the one thing that fixes it.
     pub error: Option<String>,
     /// The code of what was found wrong, for the audit trail; none where the check is as it should be.
     #[serde(skip)]
@@ -73,7 +73,7 @@ struct Check {
     health: Health,
     at: Instant,
     revision: String,
-    /// Checks in a row that did not find it well.
+    /// Checks in a row that found it unhealthy.
     misses: u32,
 }
 
@@ -103,7 +103,7 @@ impl HealthBoard {
     }
 
     /// What the last check of a provider found; `None` if there was none. A `revision` that was not checked yet is as the one
-    /// before it was, unless that was down: a change may be what mends it.
+    /// before it was, unless that was down: a change may be what fixes it.
     #[must_use]
     pub fn last(&self, provider: &ProviderName, revision: &str) -> Option<Health> {
         let checks = self.lock();
@@ -177,7 +177,7 @@ mod tests {
         assert!(board.found_since(&provider, "new", asked).is_none());
         board.note(&provider, "new", || true, health(Status::Ok));
         let last = board.last(&provider, "newer").map(|health| health.status);
-        assert_eq!(last, Some(Status::Ok), "a change of what is well does not make the hub unwell");
+        assert_eq!(last, Some(Status::Ok), "a change of a healthy provider does not make the hub unhealthy");
         assert!(board.is_due(&provider, "newer") && board.fresh(&provider, "newer").is_none());
     }
 

@@ -59,7 +59,7 @@ async fn read_within(mut body: axum::body::Body, permit: &Permit) -> Result<byte
                 discard(body).await;
                 return Err(InputFault::TooLarge(BODY_MAX));
             }
-            Err(_) => return Err(InputFault::Malformed("the body broke off".to_owned())),
+            Err(_) => return Err(InputFault::Malformed("the body ended early".to_owned())),
         }
     }
     Ok(read.freeze())

@@ -96,7 +96,7 @@ pub(super) async fn well_known(Extension(discovery): Extension<Arc<Discovery>>, 
              <token>` with a token of {issuer}"
         ),
         (Some(issuer), Some(_)) => format!(
-            "that is not here: the authorization server is {issuer}, and the metadata of this hub's endpoints is at {METADATA} \
+            "this hub is not the authorization server: that is {issuer}, and the metadata of this hub's endpoints is at {METADATA} \
              and the endpoint's path; or send `Authorization: Bearer <token>` with a token of {issuer}"
         ),
     };

@@ -93,23 +93,23 @@ pub fn challenge(error: &CallError) -> Option<&'static str> {
 
 fn title(error: &CallError) -> &'static str {
     match error {
-        CallError::Unauthenticated(_) => "Not authenticated",
+        CallError::Unauthenticated(_) => "Authentication failed",
         CallError::UnknownProvider(_) | CallError::UnknownItem { .. } => "Not found",
         CallError::Ambiguous { .. } => "Ambiguous name",
         CallError::Disabled(_) | CallError::Unavailable { .. } => "Provider not available",
         CallError::Loading(_) => "Provider still loading",
         CallError::Forbidden { .. } => "Role too low",
-        CallError::Misaddressed(_) => "Not this hub's address",
+        CallError::Misaddressed(_) => "Host or origin not allowed",
         CallError::RateLimited { .. } => "Rate limit reached",
         CallError::ConcurrencyExceeded(_) => "Concurrency limit reached",
-        CallError::TooOften(_) => "Too many refusals or checks",
+        CallError::TooOften(_) => "Too many refused requests or health checks",
         CallError::Request(fault) => match fault.status {
             404 => "Not found",
             405 => "Method not allowed",
             _ => "Request not accepted",
         },
         CallError::Input(_) => "Input not accepted",
-        CallError::Run(_) => "Provider did not finish",
+        CallError::Run(_) => "Provider call failed",
         CallError::Provider(_) => "Provider answered with an error",
         CallError::InvalidOutput(_) => "Provider's output not accepted",
         CallError::NotRecorded(_) => "Not recorded",

@@ -30,7 +30,7 @@ const VALID_MAX: Duration = Duration::from_hours(366 * 24);
 pub enum IdentityError {
     /// No bearer token.
     #[error(
-        "no bearer token: send `Authorization: Bearer <token>` (a hub of its own keys: make one with `{}`; one with an identity provider takes only that one's)",
+        "no bearer token: send `Authorization: Bearer <token>` (make one with `{}`, or get it from the identity provider if the hub has one)",
         told("token --role ops_viewer")
     )]
     Missing,
@@ -45,7 +45,7 @@ pub enum IdentityError {
     Signature,
     /// `exp` has passed.
     #[error(
-        "the token has expired: get a new one where it came from (a hub of its own keys: `{}`)",
+        "the token has expired: get a new one where it came from (with the hub's own keys: `{}`)",
         told("token --role ops_viewer")
     )]
     Expired,
@@ -59,7 +59,7 @@ pub enum IdentityError {
     #[error("the token's audience is not this hub")]
     Audience,
     /// The issuer's keys cannot be had now.
-    #[error("the issuer's signing keys cannot be fetched at the moment: try again shortly")]
+    #[error("the identity provider's signing keys (JWKS) cannot be fetched at the moment: try again shortly")]
     KeysUnavailable,
 }
 

@@ -9,9 +9,9 @@ pub enum JsonError {
     #[error("malformed: {0}")]
     Malformed(String),
     /// Beyond a limit.
-    #[error("more than the hub takes: {0}")]
+    #[error("it exceeds a limit of the hub: {0}")]
     TooComplex(String),
     /// Holds a number that would be rounded.
-    #[error("a number that cannot be kept as it is written: {}", listed(std::slice::from_ref(.0)))]
+    #[error("a number that would lose precision: {}", listed(std::slice::from_ref(.0)))]
     Number(Violation),
 }

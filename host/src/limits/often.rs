@@ -28,14 +28,14 @@ pub const CHECKS_EVERY: Duration = Duration::from_millis(100);
 pub enum TooOften {
     /// Too much of what it asked for was refused.
     #[error(
-        "more of what you ask for is refused than one caller may have refused ({REFUSED_AT_ONCE} at once, then {} a second): mend it, and try again in {} s",
+        "too many of your requests are refused: one caller may have {REFUSED_AT_ONCE} refused at once, then {} a second: fix them, and try again in {} s",
         per_second(REFUSED_EVERY),
         seconds(*.0)
     )]
     Refused(Duration),
     /// Too many checks.
     #[error(
-        "you ask for more health checks than one caller may ({CHECKS_AT_ONCE} at once, then {} a second): try again in {} s",
+        "too many health checks: one caller may ask for {CHECKS_AT_ONCE} at once, then {} a second: try again in {} s",
         per_second(CHECKS_EVERY),
         seconds(*.0)
     )]

@@ -67,7 +67,7 @@ pub(super) async fn message(request: Request, permit: &Permit) -> Result<(Reques
     let Read { message, refused: input } = message::read(&bytes)?;
     let id = id_of(&message);
     if let Some(name) = ONCE.iter().find(|name| differ(&parts.headers, name)) {
-        let text = format!("`{name}` is there more than once and says different things: send it once");
+        let text = format!("the header `{name}` is repeated with different values: send it once");
         return refused("header_repeated", 400, &text, id);
     }
     if !takes_json(&parts.headers) {
@@ -260,7 +260,7 @@ pub(super) fn own_refusal(error: &ErrorData, status: StatusCode) -> RequestFault
     let text = match error.code {
         // It says nothing but the name.
         ErrorCode::METHOD_NOT_FOUND => message::no_method(&error.message),
-        _ if error.message.trim().is_empty() => "the message is none that this server answers".to_owned(),
+        _ if error.message.trim().is_empty() => "this server does not handle such a message".to_owned(),
         _ => plain::text(&error.message, message::TEXT_MAX),
     };
     RequestFault { code, status: status.as_u16(), text }

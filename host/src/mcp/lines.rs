@@ -119,7 +119,7 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Lines<
         let message = message::read(line)?.message;
         match &message {
             JsonRpcMessage::Request(request) if !self.client.under_way.enter(&request.id) => {
-                let text = "a request with this `id` is under way: wait for its answer, or use another `id`";
+                let text = "a request with this `id` is in progress: wait for its response, or use another `id`";
                 Err(Fault::new(INVALID_REQUEST, "id_in_use", 400, text, Some(request.id.clone())))
             }
             _ => Ok(Some(message)),
@@ -133,7 +133,7 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Lines<
             let refused = client.refuse(fault.error).await;
             let sent = send(&writer, &message::error(fault.code, fault.id.as_ref(), &refused, *fault.data)).await;
             if let Err(error) = sent {
-                tracing::debug!(%error, "a refusal found nobody to read it");
+                tracing::debug!(%error, "a refusal could not be delivered: the client is gone");
             }
             drop(permit);
         });

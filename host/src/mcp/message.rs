@@ -196,7 +196,7 @@ fn within_limits(document: &[u8]) -> Result<ClientJsonRpcMessage, Fault> {
     let Some(method) = envelope.method else {
         let answers = envelope.result.is_some() || envelope.error.is_some();
         return Err(invalid(if answers {
-            "the hub asks nothing, so there is nothing to answer: send requests and notifications"
+            "the hub sends no requests, so it takes no responses: send requests and notifications"
         } else {
             "a JSON-RPC message has a `method`"
         }));
@@ -217,7 +217,7 @@ fn within_limits(document: &[u8]) -> Result<ClientJsonRpcMessage, Fault> {
         let fault = wrong_params(&method, id);
         return Err(fault.unwrap_or_else(|| invalid("the `params` of a JSON-RPC message are an object")));
     }
-    let unreadable = || invalid("a JSON-RPC message is a request or a notification, and not an answer at once");
+    let unreadable = || invalid("a JSON-RPC message is a request or a notification, and not also a response");
     let message = match serde_json::from_slice::<ClientJsonRpcMessage>(document) {
         Ok(message) => message,
         Err(_) if envelope.result.is_some() || envelope.error.is_some() || id.is_none() => return Err(unreadable()),

@@ -34,7 +34,7 @@ fn check_one(headers: &HeaderMap, mirrored: &Mirrored, input: &Map<String, Value
     let mut sent = headers.get_all(&name).iter();
     let header = sent.next();
     if sent.next().is_some() {
-        return Err(format!("{name} is there more than once: send it once"));
+        return Err(format!("the header {name} is repeated: send it once"));
     }
     match (header, value) {
         (None, None) => Ok(()),

@@ -34,7 +34,7 @@ pub enum UriError {
     #[error("has a variable in its scheme or authority: put it into the path, as in `scheme://items/{{id}}`")]
     Variable,
     /// Scheme and authority mean the same in either case.
-    #[error("has capital letters in its scheme or authority: write them small")]
+    #[error("has upper-case letters in its scheme or authority: write them in lower case")]
     Case,
     /// What stands between `//` and the path.
     #[error("has an authority other than a name, with or without a port that is not the scheme's own: write a name")]
@@ -44,7 +44,7 @@ pub enum UriError {
     NoPath,
     /// `%7e`, `%2f`: RFC 3986 §6.2.2.1 and §6.2.2.2.
     #[error(
-        "has a `%` that is not in normal form: two capital hexadecimal digits, and none for letters, digits and -._~"
+        "has a `%` that is not in normal form: two upper-case hexadecimal digits, and none for letters, digits and -._~"
     )]
     Percent,
     /// RFC 3986 §6.2.2.3.

@@ -235,7 +235,7 @@ fn check_annotations(tool: &ToolName, class: ToolClass, annotations: Annotations
         ToolClass::Read if annotations.destructive => "is a read and says that it destroys",
         _ => return Ok(()),
     };
-    Err(LoadError::Description(format!("`{tool}` {lie}: mend its annotations or its class")))
+    Err(LoadError::Description(format!("`{tool}` {lie}: fix its annotations or its class")))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use crate::text::one_line;
 const TEXT_MAX: usize = 4000;
 /// What a problem ends with where the old revision may not serve in place of the new one.
 const OUT_OF_SERVICE: &str =
-    " (out of service until this is mended: the config withdrew something that the older revision was granted)";
+    " (out of service until this is fixed: the config withdrew something that the older revision was granted)";
 /// How soon a load is tried again that may have failed for a reason that passes.
 const FIRST: Duration = Duration::from_secs(5);
 /// Each time it fails again it is left alone for twice as long, at most this long.

@@ -69,7 +69,7 @@ pub enum CompileError {
     )]
     TooLong,
     /// The machine did not give the compiler that much processor time.
-    #[error("its component was not compiled within {} s by the clock: give the machine less else to do", .0.as_secs())]
+    #[error("its component was not compiled within {} s by the clock: the machine is too busy: reduce its load", .0.as_secs())]
     Starved(Duration),
     /// Somebody ended the compiler: the system for lack of memory, or a person.
     #[error("the compiler was killed while it compiled the component: does the machine have memory left?")]

@@ -281,7 +281,7 @@ fn end_of(error: &wasmtime::Error, limits: SandboxLimits) -> RunError {
         return RunError::Limit(Breach::Handles(HANDLES));
     }
     if let Some(I32Exit(status)) = error.downcast_ref() {
-        return RunError::Trap(format!("it left with exit status {status}"));
+        return RunError::Trap(format!("it exited with status {status}"));
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => return RunError::Limit(Breach::Stack(limits.stack_kib.get())),

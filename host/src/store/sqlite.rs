@@ -43,8 +43,8 @@ pub enum StoreError {
     },
     /// Somebody has changed the schema.
     #[error(
-        "the database {path} is not as the hub made it: {}. Such a thing may swallow or change rows: find out who did that, \
-         and put it right or use another database", .found.join("; ")
+        "the schema of the database {path} was changed: {}. That may drop or change rows: find out who did it, and restore the \
+         schema or use another database", .found.join("; ")
     )]
     Schema {
         /// The database file.

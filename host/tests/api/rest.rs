@@ -259,7 +259,7 @@ async fn every_answer_carries_a_correlation_id() {
 #[tokio::test]
 async fn health_is_200_when_all_is_well_and_needs_no_token() {
     let hub = Hub::start(HELLO);
-    let reply = eventually("it is well", async || {
+    let reply = eventually("it is healthy", async || {
         let reply = hub.get("/health", None).await;
         (reply.status == 200).then_some(reply)
     })

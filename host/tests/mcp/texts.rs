@@ -217,7 +217,7 @@ async fn the_text_of_every_error_says_its_code_what_to_do_and_when() {
             "correct the input",
             "at once with another input",
         ),
-        ("testbed.fail.with", fail("conflict"), "conflict", "decide anew", "at once with another input"),
+        ("testbed.fail.with", fail("conflict"), "conflict", "decide again", "at once with another input"),
         ("testbed.fail.with", fail("upstream-failed"), "upstream_failed", "wait", "in 5 s"),
         ("admins.fail.with", fail("internal"), "role_too_low", "have an admin grant the role", "not before"),
         ("strict.fail.with", fail("internal"), "rate_limited", "wait", "in 3"),

@@ -55,7 +55,7 @@ impl Room {
         Self { hub, web, ingest }
     }
 
-    /// Why the health is this; nothing if it is well.
+    /// Why the health is this; nothing if it is healthy.
     async fn health(&self, http_status: u16, status: &str) -> String {
         let reply = self.hub.get("/providers/sentry/health", Some(&self.hub.token(VIEWER))).await;
         assert_eq!((reply.status, &reply.json()["status"]), (http_status, &json!(status)), "{reply:?}");

@@ -80,7 +80,7 @@ async fn an_error_in_the_config_disturbs_nothing_and_is_told_with_its_line() {
 
         hub.configure(HELLO);
         let mended = async || health(&hub, &token).await["config_error"].is_null().then_some(());
-        eventually("it is mended", mended).await;
+        eventually("it is fixed", mended).await;
     }
     fs::remove_file(hub.config_path()).expect("removed");
     eventually("a missing config is told", async || health(&hub, &token).await["config_error"].as_str().map(|_| ()))
@@ -142,7 +142,7 @@ async fn a_broken_component_leaves_the_old_one_serving_and_says_why() {
     replace(hub.folder(), "provider.wasm", &variant("new"));
     eventually("a good one answers", async || (variant_of(&hub, &token).await == "new").then_some(())).await;
     let well = async || (health(&hub, &token).await["status"] == "ok").then_some(());
-    eventually("all is well again", well).await;
+    eventually("everything is healthy again", well).await;
 }
 
 #[tokio::test]
@@ -166,7 +166,7 @@ async fn what_the_config_withdraws_is_gone_even_where_the_component_does_not_loa
         let tools = hub.mcp(&token, "tools/list", &json!({})).await.to_string();
         assert!(!tools.contains("hello-rs."), "{tools}");
         hub.configure(HELLO);
-        eventually("it is mended", async || (echo_status(&hub, &token).await == 200).then_some(())).await;
+        eventually("it is fixed", async || (echo_status(&hub, &token).await == 200).then_some(())).await;
     }
     // As before where nothing is withdrawn.
     let wider = HELLO.replace("{hello-rs.wasm}", "broken.wasm").replace("[hello-plan]", "all");

@@ -30,7 +30,7 @@ pub(super) fn with(schema: &Value, description: &str) -> Value {
     answers
 }
 
-/// The answers of a health check, which tells of a provider that is down as of one that is well.
+/// The answers of a health check, which tells of a provider that is down as of a healthy one.
 pub(super) fn with_health() -> Value {
     let schema = reference(HEALTH);
     let mut answers = with(&schema, "The provider's health");
@@ -96,7 +96,7 @@ pub(super) fn schemas() -> [(&'static str, Value); 3] {
             "title": { "type": "string" },
             "status": { "type": "integer", "description": "The HTTP status" },
             "code": { "type": "string", "description": "Stable: programs may rely on it" },
-            "detail": { "type": "string", "description": "What is wrong, and how to mend it" },
+            "detail": { "type": "string", "description": "What is wrong, and how to fix it" },
             "next": { "type": "string", "description": "What to do next, and when to try again" },
             "errors": {
                 "type": "array",
@@ -123,7 +123,7 @@ pub(super) fn schemas() -> [(&'static str, Value); 3] {
             "status": { "type": "string", "enum": ["ok", "degraded", "down", "loading", "disabled"] },
             "latency_ms": { "type": ["integer", "null"] },
             "last_check": { "type": ["string", "null"], "format": "date-time" },
-            "error": { "type": ["string", "null"], "description": "Why it is not well, and what mends it" },
+            "error": { "type": ["string", "null"], "description": "Why it is not healthy, and how to fix that" },
         },
     });
     [(PROBLEM, problem), (VIOLATION, violation), (HEALTH, health)]

@@ -198,7 +198,7 @@ async fn a_full_disk_is_a_fault_and_no_row_is_lost_when_there_is_room_again() {
     let large: Vec<_> = (0..20).map(|_| Event { payload: Some("x".repeat(60_000)), ..event() }).collect();
     for _ in 0..3 {
         let fault = ledger.commit(entries(&large).iter()).expect_err("full");
-        assert!(fault.to_string().contains("make room on the disk"), "{fault}");
+        assert!(fault.to_string().contains("free space on the disk"), "{fault}");
     }
     pages(&ledger, 1_000_000);
     ledger.commit_again(large.iter()).expect("committed");

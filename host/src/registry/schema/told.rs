@@ -1,4 +1,4 @@
-//! What is wrong with a value, in words that help whoever mends it: what was expected, and which names and values there are.
+//! What is wrong with a value, in words that help whoever fixes it: what was expected, and which names and values there are.
 
 use jsonschema::{
     JsonType, ValidationError,
@@ -22,7 +22,7 @@ const NAME_MAX: usize = 32;
 
 static NULL: Value = Value::Null;
 
-/// What is wrong, at the field that is to be mended: one that is missing or not expected is pointed at itself, not at the
+/// What is wrong, at the field that is to be fixed: one that is missing or not expected is pointed at itself, not at the
 /// object around it. The value is never repeated, because it may be confidential.
 pub(super) fn violations_of(error: &ValidationError<'_>, schema: &Value) -> Vec<Violation> {
     let at = error.instance_path().to_string();

@@ -148,7 +148,7 @@ fn told(stopped: Stopped, way_out: &WayOut) -> Error {
     let (provider, correlation_id) = (way_out.gates.provider.as_str(), way_out.gates.correlation_id.as_str());
     let mut text = error.to_string();
     way_out.gates.secrets.scrub(&mut text);
-    tracing::info!(target: "provider", provider, correlation_id, "a request over wasi:http came to nothing: {text}");
+    tracing::info!(target: "provider", provider, correlation_id, "a request over wasi:http failed: {text}");
     match error {
         OutboundError::InvalidRequest(text) | OutboundError::DeniedMethod(text) => Error::InternalError(Some(text)),
         OutboundError::DeniedHost(_) | OutboundError::BudgetExhausted => Error::HttpRequestDenied,

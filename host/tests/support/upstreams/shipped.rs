@@ -1,4 +1,4 @@
-//! Every provider that is shipped, with every tool of the shipped config and an upstream that lets it be well.
+//! Every provider that is shipped, with every tool of the shipped config and an upstream that lets it be healthy.
 
 use axum::{Json, Router, routing::get};
 use serde_json::json;
@@ -13,7 +13,7 @@ use crate::support::hub::{Hub, eventually};
 /// Their names.
 pub const NAMES: [&str; 5] = ["hello-rs", "netdata", "osv", "socket", "sentry"];
 
-/// A hub in which all of them are well, with further providers, and what they ask.
+/// A hub in which all of them are healthy, with further providers, and what they ask.
 pub async fn hub(further: &str, arguments: &[&str]) -> (Hub, Vec<Upstream>) {
     let netdata = Router::new().route("/api/v3/versions", get(|| async { Json(json!({})) }));
     let mut upstreams = Vec::new();
@@ -25,7 +25,8 @@ pub async fn hub(further: &str, arguments: &[&str]) -> (Hub, Vec<Upstream>) {
     let dsn = format!("https://{KEY}@{}/42", upstreams[4].url.trim_start_matches("https://"));
     let secrets = [("socket_api_key", socket::KEY), ("sentry_auth_token", TOKEN), ("sentry_dsn", &dsn)];
     let hub = Hub::start_with_all(&config(&upstreams, further), &secrets, arguments);
-    eventually("every provider is well", async || (hub.get("/health", None).await.status == 200).then_some(())).await;
+    eventually("every provider is healthy", async || (hub.get("/health", None).await.status == 200).then_some(()))
+        .await;
     (hub, upstreams)
 }
 
