@@ -7,6 +7,7 @@ mod api;
 mod architecture;
 mod audit;
 mod config;
+mod docs;
 mod health;
 mod identity;
 mod limits;

@@ -106,12 +106,12 @@ fn title(error: &CallError) -> &'static str {
         CallError::Request(fault) => match fault.status {
             404 => "Not found",
             405 => "Method not allowed",
-            _ => "Request not accepted",
+            _ => "Bad request",
         },
-        CallError::Input(_) => "Input not accepted",
+        CallError::Input(_) => "Invalid input",
         CallError::Run(_) => "Provider call failed",
         CallError::Provider(_) => "Provider answered with an error",
-        CallError::InvalidOutput(_) => "Provider's output not accepted",
+        CallError::InvalidOutput(_) => "Invalid provider output",
         CallError::NotRecorded(_) => "Not recorded",
         CallError::Internal => "Internal error",
     }

@@ -1,8 +1,8 @@
 //! What costs nobody's quota has a limit of its own per user: operations that are refused before anything runs, and checks
 //! of health.
 //!
-//! Only what is refused is held against the first: a user who used it up is still served what it may have. Callers that
-//! nobody knows are in neither, because they have no name: one limit for all of them would be a way to keep everybody from
+//! Only what is refused is held against the first: a user who used it up is still served what it may have. Unauthenticated
+//! callers are in neither, because they have no name: one limit for all of them would be a way to keep everybody from
 //! being told to authenticate. What they do is counted together (`audit/denials.rs`) and bounded by connections.
 
 use std::{
