@@ -46,7 +46,7 @@ pub struct LogOptions {
     /// Log filter, such as `info` or `bulkhead=debug`
     #[arg(long, global = true, env = "BULKHEAD_LOG", value_name = "FILTER")]
     pub log: Option<String>,
-    /// How log lines look
+    /// Format of log lines
     #[arg(long, global = true, env = "BULKHEAD_LOG_FORMAT", value_enum, default_value = "text")]
     pub log_format: LogFormat,
 }
@@ -72,7 +72,7 @@ pub enum Command {
     Serve(ServeOptions),
     /// Serve MCP over stdin and stdout, for a client that starts programs
     Mcp(McpOptions),
-    /// Make a token of the hub's own
+    /// Make a bearer token signed by the hub's own key
     Token(TokenOptions),
     /// Set, list or remove secrets in the local vault
     Secrets {
@@ -89,7 +89,7 @@ pub enum Command {
     /// Compile a component from stdin; the hub starts this itself
     #[command(name = sandbox::COMMAND, hide = true)]
     Compile,
-    /// Check the audit trail
+    /// Verify the audit trail
     Audit {
         /// What to do with it.
         #[command(subcommand)]
@@ -103,8 +103,8 @@ pub struct ServeOptions {
     /// Address to listen on
     #[arg(long, env = "BULKHEAD_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub listen: SocketAddr,
-    /// The URL that callers dial, where it is not the address above: MCP takes its host and its pages, and clients are told
-    /// there where to log in
+    /// The URL that callers use, where it is not the address above, such as behind a proxy: its Host and Origin are allowed on
+    /// MCP, and OAuth metadata is published under it
     #[arg(long, env = "BULKHEAD_PUBLIC_URL", value_parser = public_url, value_name = "URL")]
     pub public_url: Option<Url>,
     /// Connections that may be open at once; beyond them, those without a call under way are evicted
@@ -126,7 +126,7 @@ pub struct McpOptions {
     /// File with the token that says who calls; otherwise the environment variable BULKHEAD_TOKEN
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
-    /// List tools as `provider__tool`, for clients that refuse dots, as most of those for agents do
+    /// List tools as `provider__tool`, for clients that refuse dots, as most agents do
     #[arg(long)]
     pub flat: bool,
     /// Whose tokens are accepted.
@@ -137,10 +137,10 @@ pub struct McpOptions {
 /// `bulkhead token`.
 #[derive(Debug, Args)]
 pub struct TokenOptions {
-    /// What it may do
+    /// The role that it grants
     #[arg(long, value_enum)]
     pub role: Role,
-    /// Whom it names; a new user unless given
+    /// The user that it names (`sub`); a new one unless given
     #[arg(long, value_name = "UUID")]
     pub user: Option<Uuid>,
     /// The team that its calls are attributed to

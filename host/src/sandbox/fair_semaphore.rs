@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_caller_gets_half_of_the_places_and_each_further_one_its_part() {
+    async fn one_caller_gets_half_of_the_permits_and_each_further_one_its_part() {
         for (permits, half) in [(1, 1), (2, 1), (3, 2), (4, 2), (32, 16), (128, 64)] {
             assert_eq!(all_for(&FairSemaphore::new(permits, 0), 1).await.len(), half, "of {permits}");
         }
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_place_goes_to_who_holds_the_fewest_and_then_to_who_came_first() {
+    async fn a_permit_goes_to_who_holds_the_fewest_and_then_to_who_came_first() {
         let semaphore = FairSemaphore::new(2, 16);
         let (busy, other) = (semaphore.acquire(caller(1), NOW).await, semaphore.acquire(caller(2), NOW).await);
         let order = Arc::new(Mutex::new(Vec::new()));
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_place_that_comes_too_late_goes_on_to_the_next() {
+    async fn a_permit_that_comes_too_late_goes_on_to_the_next() {
         let semaphore = FairSemaphore::new(1, 4);
         for round in 0..200 {
             let held = semaphore.acquire(caller(1), NOW).await.expect("a permit");
