@@ -78,7 +78,7 @@ fn overview(hub: &Hub, snapshot: &Snapshot) -> Overview {
         .entries()
         .map(|(name, entry)| match entry {
             Entry::Disabled => unchecked(name.as_str(), Status::Disabled, None),
-            Entry::Loading => unchecked(name.as_str(), Status::Loading, Some("it is still loading".to_owned())),
+            Entry::Loading { .. } => unchecked(name.as_str(), Status::Loading, Some("it is still loading".to_owned())),
             Entry::Failed(problem) => unchecked(name.as_str(), Status::Down, Some(problem.to_string())),
             Entry::Ready { revision, problem } => {
                 let last = hub.health().last(name, &revision.id);

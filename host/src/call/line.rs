@@ -121,7 +121,7 @@ impl Hub {
             None => Err(CallError::UnknownProvider(plain::name(provider))),
             Some(Entry::Ready { revision, .. }) => Ok(Arc::clone(revision)),
             Some(Entry::Disabled) => Err(CallError::Disabled(provider.to_owned())),
-            Some(Entry::Loading) => Err(CallError::Loading(provider.to_owned())),
+            Some(Entry::Loading { .. }) => Err(CallError::Loading(provider.to_owned())),
             Some(Entry::Failed(problem)) => {
                 Err(CallError::Unavailable { provider: provider.to_owned(), reason: problem.to_string() })
             }

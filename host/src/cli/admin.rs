@@ -107,7 +107,7 @@ fn report(snapshot: &Snapshot) -> ExitCode {
         match entry {
             Entry::Disabled => println!("{name}: disabled"),
             // A check is over when everything is loaded.
-            Entry::Loading => println!("{name}: loading"),
+            Entry::Loading { .. } => println!("{name}: loading"),
             Entry::Ready { revision, .. } => {
                 println!("{name}: ok, {} tools, component {:.12}", revision.offer.tools.len(), revision.component);
             }

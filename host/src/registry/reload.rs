@@ -126,10 +126,10 @@ impl Registry {
         let mut entries = old.entries.clone();
         entries.retain(|name, _| on.iter().any(|(wanted, _)| wanted == name));
         for (name, wanted) in &on {
-            let entry = entries.entry(name.clone()).or_insert(Entry::Loading);
+            let entry = entries.entry(name.clone()).or_insert(Entry::Loading { withdrawn: false });
             let withdrawn = matches!(entry, Entry::Ready { revision, .. } if wanted.withdraws_from(&revision.config));
             if withdrawn || matches!(entry, Entry::Disabled) {
-                *entry = Entry::Loading;
+                *entry = Entry::Loading { withdrawn };
             }
         }
         // Who is out meanwhile waits for nobody who goes on serving.
@@ -185,20 +185,22 @@ impl Registry {
 
     /// What becomes of a provider: the serving revision if nothing has changed, or if the new one cannot be loaded and the
     /// config withdraws nothing from the old one. Says when one that does not serve `begins` to
-    /// load something that was not tried before.
+    /// load something that was not tried before, and whether that is because something was withdrawn.
     async fn entry_for(
         &self,
         (name, wanted): (&ProviderName, &ProviderConfig),
         way_out: &WayOut,
         before: Option<&Entry>,
         eager: bool,
-        begins: impl FnOnce(),
+        begins: impl FnOnce(bool),
     ) -> Entry {
         let (serving, withdrawn) = match before {
             Some(Entry::Ready { revision, .. }) if wanted.withdraws_from(&revision.config) => (None, true),
             Some(Entry::Ready { revision, .. }) => (Some(revision), false),
             Some(Entry::Failed(problem)) => (None, problem.is_out_of_service()),
-            Some(Entry::Loading | Entry::Disabled) | None => (None, false),
+            // A reload that a later change broke off has left it so.
+            Some(Entry::Loading { withdrawn }) => (None, *withdrawn),
+            Some(Entry::Disabled) | None => (None, false),
         };
         let problem = before.and_then(problem_of);
         let without = |problem: Problem| match serving {
@@ -218,7 +220,7 @@ impl Registry {
             return without(problem.clone());
         }
         if serving.is_none() && problem.is_none_or(|problem| !problem.is_of(&id)) {
-            begins();
+            begins(withdrawn);
         }
         match load::revision(&self.sandbox, name, wanted, file, way_out.clone()).await {
             Ok(revision) => Entry::Ready { revision: Arc::new(revision), problem: None },
@@ -247,7 +249,7 @@ impl Reload {
             }
         };
         let loading = stream::iter(on).for_each_concurrent(AT_ONCE, async |(name, wanted)| {
-            let begins = || put(&name, Entry::Loading);
+            let begins = |withdrawn| put(&name, Entry::Loading { withdrawn });
             let entry = registry.entry_for((&name, &wanted), &way_out, old.entries.get(&name), eager, begins).await;
             if let Entry::Ready { revision, .. } = &entry {
                 tracing::debug!(provider = %name, revision = revision.id, component = revision.component, "ready");
@@ -270,7 +272,7 @@ fn cut_off(error: &tokio::task::JoinError) -> ConfigError {
 fn problem_of(entry: &Entry) -> Option<&Problem> {
     match entry {
         Entry::Failed(problem) | Entry::Ready { problem: Some(problem), .. } => Some(problem),
-        Entry::Ready { problem: None, .. } | Entry::Loading | Entry::Disabled => None,
+        Entry::Ready { problem: None, .. } | Entry::Loading { .. } | Entry::Disabled => None,
     }
 }
 
@@ -280,7 +282,7 @@ fn same(before: Option<&Entry>, after: &Entry) -> bool {
             Arc::ptr_eq(before, after)
         }
         (Some(Entry::Disabled), Entry::Disabled)
-        | (Some(Entry::Loading), Entry::Loading)
+        | (Some(Entry::Loading { .. }), Entry::Loading { .. })
         | (Some(Entry::Failed(_)), Entry::Failed(_)) => true,
         _ => false,
     }

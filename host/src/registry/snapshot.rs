@@ -19,8 +19,11 @@ pub enum Entry {
         /// Why a newer version is not running.
         problem: Option<Problem>,
     },
-    /// It is new, and not ready yet.
-    Loading,
+    /// It is not ready yet.
+    Loading {
+        /// Whether a revision served before that had to go, because the config withdraws something from it.
+        withdrawn: bool,
+    },
     /// The config takes it out of service.
     Disabled,
     /// It could not be loaded.
@@ -96,7 +99,7 @@ impl Snapshot {
 
     /// Whether a provider is still being loaded for the first time.
     pub(super) fn is_loading(&self) -> bool {
-        self.entries.values().any(|entry| matches!(entry, Entry::Loading))
+        self.entries.values().any(|entry| matches!(entry, Entry::Loading { .. }))
     }
 
     /// When something that could not be loaded is to be tried again.

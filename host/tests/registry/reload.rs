@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::support::health::error_of;
 use crate::support::hello::HELLO;
 use crate::support::hub::{ADMIN, Hub, OPERATOR, VIEWER, component, eventually};
+use crate::support::sloth::sloth;
 use crate::support::testbed::{Testbed, replace, testbed, variant};
 use crate::support::upstream::Upstream;
 
@@ -175,6 +176,20 @@ async fn what_the_config_withdraws_is_gone_even_where_the_component_does_not_loa
         async || Some(error_of(&health(&hub, &token).await, "hello-rs")).filter(|error| error.contains("itself"));
     assert!(eventually("it is told", told).await.starts_with("an older revision is serving, because"));
     assert_eq!(echo_status(&hub, &token).await, 200);
+}
+
+#[tokio::test]
+async fn what_was_withdrawn_is_told_also_where_another_change_comes_while_it_loads() {
+    let hub = Hub::start(HELLO);
+    let token = hub.token(VIEWER);
+    replace(hub.folder(), "sloth.wasm", &sloth());
+    let narrow = HELLO.replace("ops_viewer", "ops_admin");
+    hub.configure(&narrow.replace("{hello-rs.wasm}", "sloth.wasm"));
+    eventually("it loads", async || (echo_status(&hub, &token).await == 503).then_some(())).await;
+    hub.configure(&narrow.replace("{hello-rs.wasm}", "nowhere.wasm"));
+    let told = async || Some(error_of(&health(&hub, &token).await, "hello-rs")).filter(|error| error.contains("read"));
+    let told = eventually("it is told", told).await;
+    assert!(told.contains("the config withdrew something"), "{told}");
 }
 
 #[tokio::test]
