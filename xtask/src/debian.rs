@@ -2,12 +2,16 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 
 use crate::process::{self, minutes};
 use crate::workspace::Workspace;
+
+/// Test tools and compilers install themselves at once, but apt does one thing at a time and refuses the second.
+static APT: Mutex<()> = Mutex::new(());
 
 /// Whether this is Debian or a relative.
 pub fn present() -> bool {
@@ -29,6 +33,7 @@ pub fn by_hand(packages: &[&str]) -> String {
 pub fn install(workspace: &Workspace, packages: &[&str]) -> Result<()> {
     eprintln!("installing {} (Debian) ...", packages.join(" "));
     update(workspace)?;
+    let _alone = APT.lock().unwrap_or_else(PoisonError::into_inner);
     let mut command = apt_get();
     command.args(["install", "-y", "-q", "--no-install-recommends", "--no-remove"]).args(packages);
     process::quiet(&mut command, &workspace.logs().join("apt-install.log"), minutes(10))
@@ -37,6 +42,7 @@ pub fn install(workspace: &Workspace, packages: &[&str]) -> Result<()> {
 
 /// Fetches the lists of packages; needs [`may_install`].
 pub fn update(workspace: &Workspace) -> Result<()> {
+    let _alone = APT.lock().unwrap_or_else(PoisonError::into_inner);
     process::quiet(apt_get().args(["update", "-q"]), &workspace.logs().join("apt-update.log"), minutes(3))
 }
 

@@ -1,9 +1,10 @@
 //! `cargo xtask test`: every test there is, after setting up what it needs.
 
 use std::process::{Command, ExitCode};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 use crate::process::{self, minutes};
 use crate::workspace::{self, Workspace};
@@ -11,21 +12,14 @@ use crate::{components, tools};
 
 /// The root workspace's tests come last and end with the runner's own summary; what failed before is said before them.
 pub fn test(workspace: &Workspace, runner_args: &[String]) -> Result<ExitCode> {
-    tools::ensure_all(workspace)?.warn();
-    components::build(workspace, components::Which::All)?;
-
-    let mut failed = Vec::new();
-    let parts = [
-        ("xtask", own(workspace)),
-        ("the providers", providers(workspace)),
-        ("the examples in the docs", docs(workspace)),
-    ];
-    for (part, mut command) in parts {
-        eprintln!("testing {part} ...");
-        if !process::show(&mut command, minutes(30))?.success() {
-            failed.push(part);
-        }
-    }
+    // What tests need is downloaded while the processors compile.
+    let (tools, failed) = thread::scope(|scope| {
+        let tools = scope.spawn(|| tools::ensure_all(workspace));
+        let failed = all_but_the_hub(workspace);
+        (tools.join(), failed)
+    });
+    let failed = failed?;
+    tools.map_err(|_| anyhow!("the installation of test tools broke off; see above"))??.warn();
     if !failed.is_empty() {
         eprintln!("error: the tests of {} FAILED (see above); the others still run", failed.join(" and of "));
     }
@@ -35,6 +29,27 @@ pub fn test(workspace: &Workspace, runner_args: &[String]) -> Result<ExitCode> {
     command.args(runner_args).env("BULKHEAD_TEST_TOOLS", workspace.test_tools());
     let status = process::show(&mut command, minutes(60)).context("the hub's tests")?;
     Ok(if status.success() && failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Builds the providers, runs every test that needs no tool, and compiles the others; gives the parts that failed.
+fn all_but_the_hub(workspace: &Workspace) -> Result<Vec<&'static str>> {
+    components::build(workspace, components::Which::All)?;
+    let mut failed = Vec::new();
+    let parts = [
+        ("xtask", own(workspace)),
+        ("the providers", providers(workspace)),
+        ("the hub (compiling them)", compiling(workspace)),
+        ("the examples in the docs", docs(workspace)),
+    ];
+    for (part, mut command) in parts {
+        eprintln!("testing {part} ...");
+        let from = Instant::now();
+        if !process::show(&mut command, minutes(30))?.success() {
+            failed.push(part);
+        }
+        eprintln!("... {part}: {} s", from.elapsed().as_secs());
+    }
+    Ok(failed)
 }
 
 /// In the profile that `cargo xtask` has compiled already, and so not with the rest of the workspace.
@@ -49,6 +64,13 @@ fn providers(workspace: &Workspace) -> Command {
     let mut command = workspace::cargo();
     command.current_dir(workspace.providers()).env("CARGO_TARGET_DIR", workspace.providers_target());
     command.args(["test", "--workspace"]);
+    command
+}
+
+/// As the runner does, which then finds them compiled.
+fn compiling(workspace: &Workspace) -> Command {
+    let mut command = workspace::cargo();
+    command.current_dir(&workspace.root).args(["test", "--workspace", "--exclude", "xtask", "--no-run"]);
     command
 }
 

@@ -64,20 +64,32 @@ pub fn ensure_all(workspace: &Workspace) -> Result<Outcome> {
     fs::create_dir_all(&folder).with_context(|| format!("{} could not be created", folder.display()))?;
     let _lock = lock(&folder.join("lock"))?;
 
+    // All at once: each waits for a registry of its own.
+    let outcomes: Vec<_> = thread::scope(|scope| {
+        let running = all().map(|tool| scope.spawn(move || ensure_or_note(workspace, &tool)));
+        running.map(|one| one.join().unwrap_or_else(|_| bail!("an installation panicked"))).into_iter().collect()
+    });
     let mut failures = Vec::new();
-    for tool in all() {
-        let note = folder.join(format!("{}.missing", tool.name));
-        match ensure_one(workspace, &folder.join(tool.name), &tool) {
-            Ok(()) if note.exists() => fs::remove_file(&note)?,
-            Ok(()) => {}
-            Err(error) => {
-                let reason = format!("test tool `{}` is missing: {error:#}", tool.name);
-                fs::write(&note, &reason)?;
-                failures.push(reason);
-            }
-        }
+    for outcome in outcomes {
+        failures.extend(outcome?);
     }
     Ok(Outcome { failures })
+}
+
+/// Gives the reason why the tool is missing, if it is.
+fn ensure_or_note(workspace: &Workspace, tool: &Tool) -> Result<Option<String>> {
+    let folder = workspace.test_tools();
+    let note = folder.join(format!("{}.missing", tool.name));
+    match ensure_one(workspace, &folder.join(tool.name), tool) {
+        Ok(()) if note.exists() => fs::remove_file(&note)?,
+        Ok(()) => {}
+        Err(error) => {
+            let reason = format!("test tool `{}` is missing: {error:#}", tool.name);
+            fs::write(&note, &reason)?;
+            return Ok(Some(reason));
+        }
+    }
+    Ok(None)
 }
 
 fn ensure_one(workspace: &Workspace, folder: &Path, tool: &Tool) -> Result<()> {
