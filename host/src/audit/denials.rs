@@ -123,7 +123,7 @@ impl Denials {
             self.ends.push_back((now + SECOND, reason.clone()));
         }
         let second = self.open.entry(reason).or_default();
-        if second.alone < ALONE && self.rows.take(event.caller_id, now.into_std()).is_ok() {
+        if second.alone < ALONE && self.rows.take(&event.caller_id, now.into_std()).is_ok() {
             second.alone += 1;
             return Some((event, done));
         }

@@ -4,9 +4,10 @@
 mod buckets;
 mod concurrency;
 mod often;
+mod table;
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -17,6 +18,7 @@ pub use buckets::Buckets;
 pub use concurrency::{CALLS_PER_CALLER, ConcurrencyExceeded, ConcurrencyLimit, Permit};
 pub use often::{Often, TooOften};
 
+use self::table::Table;
 use crate::{
     config::Quota,
     names::{ProviderName, ToolClass},
@@ -26,8 +28,6 @@ use crate::{
 const LONGEST: Duration = Duration::from_hours(24);
 /// So many calls are remembered at least, in case a later quota counts more of them than the one in force.
 const KEPT_MIN: usize = 256;
-/// Above this many windows, those in which nothing counts any more are dropped.
-const SWEEP_ABOVE: usize = 4096;
 
 /// What is counted together. The caller's role is no part of it: who changes roles keeps what was counted.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -47,14 +47,7 @@ pub struct LimitKey {
 /// and forth between quotas gives nobody more calls than the quota in force allows.
 #[derive(Debug, Default)]
 pub struct Limiter {
-    windows: Mutex<Windows>,
-}
-
-#[derive(Debug, Default)]
-struct Windows {
-    by_key: HashMap<LimitKey, Window>,
-    /// So many were left by the last sweep, so that sweeping is rare however many there are.
-    left: usize,
+    windows: Mutex<Table<LimitKey, Window>>,
 }
 
 /// The newest calls, oldest first: as many as the largest quota that was asked for can count, and some more.
@@ -75,17 +68,7 @@ impl Limiter {
 
     fn admit_at(&self, key: &LimitKey, quota: Quota, now: Instant) -> Result<(), Duration> {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        windows.sweep(now);
-        windows.by_key.entry(key.clone()).or_default().admit(quota, now)
-    }
-}
-
-impl Windows {
-    fn sweep(&mut self, now: Instant) {
-        if self.by_key.len() > SWEEP_ABOVE.max(self.left.saturating_mul(2)) {
-            self.by_key.retain(|_, window| window.is_live(now));
-            self.left = self.by_key.len();
-        }
+        windows.update(key, |window| !window.is_live(now), Window::default, |window| window.admit(quota, now))
     }
 }
 
@@ -119,6 +102,8 @@ fn is_over(at: Instant, now: Instant) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn key(class: ToolClass) -> LimitKey {
@@ -213,6 +198,34 @@ mod tests {
             assert_eq!(limiter.admit_at(&key, quota, start + Duration::from_secs(second)), Ok(()));
         }
         let windows = limiter.windows.lock().expect("a lock");
-        assert_eq!(windows.by_key[&key].calls.len(), KEPT_MIN);
+        assert_eq!(windows.get(&key).map(|window| window.calls.len()), Some(KEPT_MIN));
+    }
+
+    proptest! {
+        #![proptest_config(bulkhead_properties::tries(64))]
+        /// What is forgotten on the way counts for nothing: the verdicts are those of somebody who forgets no call.
+        #[test]
+        fn every_verdict_is_that_of_all_calls_so_far(
+            quotas in prop::collection::vec((1..6_u32, 1..86_400_u64), 4),
+            calls in prop::collection::vec((0..40_u128, prop_oneof![0..30_u64, 0..90_000_u64]), 0..300),
+        ) {
+            let (limiter, mut now) = (Limiter::default(), Instant::now());
+            let mut admitted: Vec<(u128, Instant)> = Vec::new();
+            for (user, pause) in calls {
+                now += Duration::from_secs(pause);
+                let (calls, seconds) = quotas[usize::try_from(user % 4).expect("an index")];
+                let quota = Quota { calls, window: Duration::from_secs(seconds) };
+                let own: Vec<_> = admitted.iter().filter(|(of, at)| *of == user && now - *at < quota.window).collect();
+                let expected = match own.len().checked_sub(calls as usize) {
+                    None => Ok(()),
+                    Some(first) => Err(quota.window.saturating_sub(now - own[first].1)),
+                };
+                let key = LimitKey { user: Uuid::from_u128(user), ..key(ToolClass::Read) };
+                prop_assert_eq!(limiter.admit_at(&key, quota, now), expected);
+                if expected.is_ok() {
+                    admitted.push((user, now));
+                }
+            }
+        }
     }
 }

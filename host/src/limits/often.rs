@@ -82,7 +82,7 @@ impl Often {
     /// # Errors
     /// When it is one too many: that is told instead of the reason.
     pub fn refused(&self, user: Uuid) -> Result<(), TooOften> {
-        lock(&self.refused).take(user, Instant::now()).map_err(TooOften::Refused)
+        lock(&self.refused).take(&user, Instant::now()).map_err(TooOften::Refused)
     }
 
     /// Counts a check that `user` asks for.
@@ -90,7 +90,7 @@ impl Often {
     /// # Errors
     /// When it is one too many.
     pub fn checks(&self, user: Uuid) -> Result<(), TooOften> {
-        lock(&self.checks).take(user, Instant::now()).map_err(TooOften::Checks)
+        lock(&self.checks).take(&user, Instant::now()).map_err(TooOften::Checks)
     }
 }
 
