@@ -162,7 +162,7 @@ pub(super) async fn provider(
         near = hub.near_provider(&asker, &asked);
     }
     let near: Vec<_> = near.iter().map(ToString::to_string).collect();
-    let mut response = tools::respond(&answer, &near);
+    let mut response = tools::respond(answer, &near);
     if out {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
         if let Some(after) = retry_after {

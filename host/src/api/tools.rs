@@ -6,20 +6,19 @@ use axum::{
     Extension,
     body::Body,
     extract::{Path, State, rejection::PathRejection},
-    http::{HeaderMap, HeaderName, HeaderValue},
+    http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
-use serde_json::{Map, Value};
 
 use crate::{
-    call::{Answer, Call, CallError, Hub, Input, Kind, Operation, Output, Principal, did_you_mean},
+    call::{Answer, Call, CallError, Document, Hub, Input, Kind, Operation, Output, Principal, did_you_mean, of_size},
     http::{self, Admission, Correlation, discard, problem, problem_with, read_body},
     identity::Caller,
-    json,
     limits::Permit,
     names::Surface,
 };
 
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Names the audit row of an answer.
 const CALL_ID: HeaderName = HeaderName::from_static("x-call-id");
 
@@ -40,9 +39,9 @@ pub(super) async fn call(
         // Nobody will look at it.
         (Ok(_), None) => {
             discard(body).await;
-            Ok(Value::Null)
+            Ok(Document::empty())
         }
-        (Err(_), _) => Ok(Value::Null),
+        (Err(_), _) => Ok(Document::empty()),
     };
     let (asker, asked) = (Arc::clone(&caller), format!("{provider:.100}.{tool:.200}"));
     let call = Call {
@@ -59,7 +58,7 @@ pub(super) async fn call(
         near = hub.near(&asker, Kind::Tool, &asked);
     }
     let near: Vec<_> = near.iter().map(|(provider, tool)| format!("/providers/{provider}/{tool}")).collect();
-    respond(&answer, &near)
+    respond(answer, &near)
 }
 
 /// `POST /providers/{provider}/health`: a tool of that name, whose path is also where health is asked for.
@@ -79,17 +78,22 @@ pub(super) async fn call_health(
 /// The input, or what is wrong with it. No body at all is an empty object, for tools that need none.
 async fn input(headers: &HeaderMap, body: Body, permit: &Permit) -> Input {
     let bytes = read_body(headers, body, permit).await?;
-    if bytes.is_empty() { Ok(Value::Object(Map::new())) } else { Ok(json::parse(&bytes)?) }
+    if bytes.is_empty() {
+        return Ok(Document::empty());
+    }
+    of_size(bytes.len(), move || Document::read(&bytes)).await
 }
 
 /// An answer with the id of its audit row, and what may have been meant where the name is unknown.
-pub(super) fn respond(answer: &Answer, near: &[String]) -> Response {
-    let mut response = match &answer.outcome {
-        Ok(Output::Tool { value, .. }) => axum::Json(value).into_response(),
+pub(super) fn respond(answer: Answer, near: &[String]) -> Response {
+    let mut response = match answer.outcome {
+        Ok(Output::Tool { written, .. }) => {
+            ([(CONTENT_TYPE, JSON)], String::from(Box::<str>::from(written))).into_response()
+        }
         Ok(Output::Health(health)) => axum::Json(health).into_response(),
         // Resources and prompts have no REST form.
         Ok(Output::Resource(_) | Output::Prompt(_)) => problem(&CallError::Internal),
-        Err(error) => problem_with(error, &did_you_mean(near)),
+        Err(error) => problem_with(&error, &did_you_mean(near)),
     };
     if let Ok(id) = HeaderValue::from_str(&answer.id.to_string()) {
         response.headers_mut().insert(CALL_ID, id);

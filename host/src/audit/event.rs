@@ -1,6 +1,6 @@
 //! An event as it is recorded.
 
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 use aws_lc_rs::digest;
 use chrono::{DateTime, Utc};
@@ -226,9 +226,10 @@ impl Event {
 
 /// A document for the record: itself if short, otherwise `{"truncated","bytes","sha256","preview"}`.
 #[must_use]
-pub fn excerpt(document: String) -> String {
+pub fn excerpt<'a>(document: impl Into<Cow<'a, str>>) -> String {
+    let document = document.into();
     if document.len() <= DOCUMENT_MAX {
-        return document;
+        return document.into_owned();
     }
     let digest = digest::digest(&digest::SHA256, document.as_bytes());
     let short: Value = json!({

@@ -78,7 +78,7 @@ pub fn verify(data: &Path, database: &Path) -> Result<Report, VerifyError> {
     match walk(&connection, &key, &mut report) {
         // What is not there any more cannot be read.
         Err(error) if !report.problems.is_empty() => {
-            report.problem(format!("the rows cannot be read to the end: {error}"))
+            report.problem(format!("the rows cannot be read to the end: {error}"));
         }
         walked => walked?,
     }

@@ -1,6 +1,6 @@
 //! What comes of a call.
 
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
 use super::CallError;
@@ -25,6 +25,8 @@ pub enum Output {
     Tool {
         /// The JSON, valid against the tool's output schema.
         value: Value,
+        /// The same, written out once for whoever wants its text.
+        written: Box<RawValue>,
         /// Further content for MCP clients.
         content: Vec<Content>,
     },

@@ -7,11 +7,11 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    Answer, Call, CallError, Hub, Input, InputFault, Operation, Output, Principal, hub::READ_ROLE, record::Draft,
-    run::Opening,
+    Answer, Call, CallError, Hub, Input, InputFault, Operation, Output, Principal, hub::READ_ROLE, large::of_size,
+    record::Draft, run::Opening,
 };
 use crate::{
-    audit::{AuditError, UpstreamQuota},
+    audit::{AuditError, UpstreamQuota, excerpt},
     config::RateLimits,
     json::{self, Violation},
     limits::LimitKey,
@@ -22,11 +22,10 @@ use crate::{
 };
 
 impl Hub {
-    pub(super) async fn walk(&self, mut call: Call, gone: CancellationToken) -> Answer {
+    pub(super) async fn walk(&self, call: Call, gone: CancellationToken) -> Answer {
         if let Some(id) = self.turn_away(&call.principal) {
             return Answer { id, outcome: Err(AuditError::Refusing.into()) };
         }
-        call.operation.settle();
         let mut draft = Draft::of(&call);
         let id = draft.id;
         let traces = Traces::default();
@@ -83,17 +82,17 @@ impl Hub {
                 authorize(&call.principal, tool.grant.min_role)?;
                 self.fail_fast(&revision)?;
                 self.limit(&call.principal, &revision, tool.class)?;
-                let input = validated_input(tool, input).await?;
-                draft.begins(&call.operation, tool.class != ToolClass::Read);
+                let Written { text, kept } = validated_input(tool, input).await?;
+                draft.begins_with(kept, tool.class != ToolClass::Read);
                 if tool.class != ToolClass::Read {
                     self.parts.audit.intend(draft.intent()).await?;
                 }
-                self.call_tool(&revision, tool, input, opening, draft).await
+                self.call_tool(&revision, tool, text, opening, draft).await
             }
             Operation::ReadResource { uri } => {
                 let known = revision.resource(uri).ok_or_else(|| unknown(&revision, "resource", uri))?;
                 self.admit_read(&call.principal, &revision)?;
-                draft.begins(&call.operation, false);
+                draft.begins(&call.operation);
                 self.read_resource(&revision, &known, opening, draft).await
             }
             Operation::GetPrompt { prompt, arguments } => {
@@ -102,7 +101,7 @@ impl Hub {
                 };
                 self.admit_read(&call.principal, &revision)?;
                 require_arguments(known, arguments)?;
-                draft.begins(&call.operation, false);
+                draft.begins(&call.operation);
                 self.get_prompt(&revision, prompt, arguments, opening, draft).await
             }
             Operation::CheckHealth => {
@@ -191,10 +190,25 @@ fn unknown(revision: &Revision, kind: &'static str, name: &str) -> CallError {
     CallError::UnknownItem { provider: revision.name.to_string(), kind, name: plain::name(name) }
 }
 
-async fn validated_input(tool: &Tool, input: &Input) -> Result<String, CallError> {
+/// An input as the provider gets it, and the same as the audit trail keeps it.
+struct Written {
+    text: String,
+    kept: String,
+}
+
+async fn validated_input(tool: &Tool, input: &Input) -> Result<Written, CallError> {
     let input = input.as_ref().map_err(Clone::clone)?;
-    let violations = tool.input.violations(input).await.map_err(|error| InputFault::TooComplex(error.to_string()))?;
-    if violations.is_empty() { Ok(input.to_string()) } else { Err(InputFault::Invalid(violations).into()) }
+    let violations = tool.input.violations(input.tree()).await;
+    let violations = violations.map_err(|error| InputFault::TooComplex(error.to_string()))?;
+    if !violations.is_empty() {
+        return Err(InputFault::Invalid(violations).into());
+    }
+    let tree = Arc::clone(input.tree());
+    let written = of_size(input.size(), move || {
+        let text = tree.to_string();
+        Written { kept: excerpt(text.as_str()), text }
+    });
+    Ok(written.await)
 }
 
 fn require_arguments(prompt: &Prompt, given: &[(String, String)]) -> Result<(), CallError> {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use super::{CallError, Input};
 use crate::{
     identity::Caller,
-    json,
     limits::Permit,
     names::{CorrelationId, Surface},
 };
@@ -46,13 +45,6 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// Brings a tool's input into the one form in which it is recorded, validated and given to the provider.
-    pub(super) fn settle(&mut self) {
-        if let Self::CallTool { input: Ok(input), .. } = self {
-            json::settle(input);
-        }
-    }
-
     /// The operation's name in the audit trail.
     #[must_use]
     pub fn kind(&self) -> &'static str {

@@ -29,6 +29,8 @@ pub(super) struct Draft {
     caller: Option<std::sync::Arc<Caller>>,
     /// The input, once it runs: what never ran keeps none.
     payload: Option<String>,
+    /// A tool's output.
+    result: Option<String>,
     began: bool,
     /// Whether its upstream may do something for it.
     acts: bool,
@@ -58,6 +60,7 @@ impl Draft {
                 Principal::Hub => None,
             },
             payload: None,
+            result: None,
             began: false,
             acts: false,
             operation: call.operation.kind(),
@@ -67,11 +70,15 @@ impl Draft {
         }
     }
 
-    /// The operation is allowed and in order, and about to run: from here on its input is kept. `acts` is whether its
-    /// upstream may do something for it.
-    pub(super) fn begins(&mut self, operation: &Operation, acts: bool) {
+    /// A tool is allowed, its input in order, and about to run: from here on the input is kept, as `payload` has it. `acts` is
+    /// whether its upstream may do something for it.
+    pub(super) fn begins_with(&mut self, payload: String, acts: bool) {
+        (self.payload, self.began, self.acts) = (Some(payload), true, acts);
+    }
+
+    /// The same of what only reads.
+    pub(super) fn begins(&mut self, operation: &Operation) {
         let payload = match operation {
-            Operation::CallTool { input, .. } => input.as_ref().ok().map(Value::to_string),
             // Its name is the input, unless that was too long to be one.
             Operation::ReadResource { uri } => {
                 (self.tool.as_deref() != Some(uri)).then(|| json!({ "uri": uri }).to_string())
@@ -81,9 +88,14 @@ impl Draft {
                     arguments.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
                 Some(Value::Object(arguments).to_string())
             }
-            Operation::CheckHealth => None,
+            Operation::CallTool { .. } | Operation::CheckHealth => None,
         };
-        (self.payload, self.began, self.acts) = (payload.map(excerpt), true, acts);
+        (self.payload, self.began) = (payload.map(excerpt), true);
+    }
+
+    /// A tool has given an output, which is kept as `result` has it.
+    pub(super) fn ended_with(&mut self, result: String) {
+        self.result = Some(result);
     }
 
     /// Whether the operation got as far as running.
@@ -129,7 +141,7 @@ impl Draft {
             caller_role: self.caller.as_ref().and_then(|caller| caller.role),
             team: self.caller.as_ref().and_then(|caller| caller.team.clone()),
             payload: self.payload,
-            result: outcome.as_ref().ok().map(|output| excerpt(result(output).to_string())),
+            result: outcome.as_ref().ok().and_then(|output| self.result.or_else(|| result(output))),
             outcome: ended,
             error_code,
             error: error_text.map(|text| match ended {
@@ -188,13 +200,15 @@ fn log(event: &Event) {
 }
 
 /// An output as the audit trail keeps it: binary content by its size only.
-fn result(output: &Output) -> Value {
-    match output {
-        Output::Tool { value, .. } => value.clone(),
+fn result(output: &Output) -> Option<String> {
+    let result: Value = match output {
+        // Kept when it was written.
+        Output::Tool { .. } => return None,
         Output::Resource(contents) => contents.iter().map(resource).collect(),
         Output::Prompt(messages) => messages.iter().map(message).collect(),
         Output::Health(health) => json!(health),
-    }
+    };
+    Some(excerpt(result.to_string()))
 }
 
 fn resource(content: &ResourceContent) -> Value {

@@ -6,15 +6,20 @@ use std::{
 };
 
 use chrono::Utc;
-use serde_json::Value;
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Call, CallError, Hub, Operation, Output, Principal, ProviderFault,
     label::{Labels, Place},
+    large::{of_size, size_of, size_of_resource},
     record::Draft,
 };
 use crate::{
+    audit::excerpt,
     config::ToolTimeout,
     health::{CHECK_TIME, Health, Status},
     invocation,
@@ -30,9 +35,6 @@ use crate::{
     vault::CallSecrets,
 };
 
-/// Outputs up to this size, in bytes, and up to so many contents are unpacked on the async worker that has them.
-const AT_ONCE_MAX: usize = 64 * 1024;
-const ITEMS_AT_ONCE_MAX: usize = 64;
 /// How much of a provider's reason for being unhealthy is kept and told, in characters.
 const REASON_MAX: usize = 1000;
 
@@ -50,7 +52,7 @@ impl Hub {
         tool: &Tool,
         input: String,
         opening: Opening<'_>,
-        draft: &Draft,
+        draft: &mut Draft,
     ) -> Result<Output, CallError> {
         let timeout = tool.grant.timeout_ms.duration();
         let acting = if tool.class == ToolClass::Read { Acting::Reading } else { Acting::Anything };
@@ -61,21 +63,17 @@ impl Hub {
         let mut output = answer.map_err(|fault| scrubbed(fault.into(), &secrets))?;
         let snapshot = self.parts.registry.snapshot();
         Labels::new(&snapshot, revision, None).put(Place::Tool, output.content.iter_mut().enumerate())?;
-        let (value, content) = if output.output.len() > AT_ONCE_MAX || output.content.len() > ITEMS_AT_ONCE_MAX {
-            let thread = tokio::task::spawn_blocking(move || unpacked(output, &secrets));
-            thread.await.unwrap_or_else(|broken| std::panic::resume_unwind(broken.into_panic()))?
-        } else {
-            unpacked(output, &secrets)?
-        };
+        let size = output.output.len() + output.content.iter().map(size_of).sum::<usize>();
+        let Unpacked { value, written, kept, content } = of_size(size, move || unpacked(output, &secrets)).await?;
         let violations = match tool.output.violations(&value).await {
             Ok(violations) => violations,
             Err(error) => vec![whole(error.to_string())],
         };
-        if violations.is_empty() {
-            Ok(Output::Tool { value, content })
-        } else {
-            Err(CallError::InvalidOutput(violations))
+        if !violations.is_empty() {
+            return Err(CallError::InvalidOutput(violations));
         }
+        draft.ended_with(kept);
+        Ok(Output::Tool { value: Arc::unwrap_or_clone(value), written, content })
     }
 
     pub(super) async fn read_resource(
@@ -92,10 +90,14 @@ impl Hub {
         let mut contents = answer.map_err(|fault| scrubbed(fault.into(), &secrets))?;
         let snapshot = self.parts.registry.snapshot();
         Labels::new(&snapshot, revision, Some(uri)).put_on_resources(contents.iter_mut().enumerate())?;
-        for content in &mut contents {
-            scrub_resource(content, &secrets);
-        }
-        Ok(Output::Resource(contents))
+        let size = contents.iter().map(size_of_resource).sum();
+        let contents = of_size(size, move || {
+            for content in &mut contents {
+                scrub_resource(content, &secrets);
+            }
+            contents
+        });
+        Ok(Output::Resource(contents.await))
     }
 
     pub(super) async fn get_prompt(
@@ -115,10 +117,14 @@ impl Hub {
         let snapshot = self.parts.registry.snapshot();
         let contents = messages.iter_mut().map(|message| &mut message.content).enumerate();
         Labels::new(&snapshot, revision, None).put(Place::Prompt, contents)?;
-        for message in &mut messages {
-            scrub_content(std::slice::from_mut(&mut message.content), &secrets);
-        }
-        Ok(Output::Prompt(messages))
+        let size = messages.iter().map(|message| size_of(&message.content)).sum();
+        let messages = of_size(size, move || {
+            for message in &mut messages {
+                scrub_content(std::slice::from_mut(&mut message.content), &secrets);
+            }
+            messages
+        });
+        Ok(Output::Prompt(messages.await))
     }
 
     /// How the provider is. There is one check of a revision at a time: whoever asks meanwhile is told what it finds.
@@ -141,7 +147,7 @@ impl Hub {
         if let Some(found) = board.found_since(&revision.name, &revision.id, asked) {
             return Ok(found);
         }
-        draft.begins(&opening.call.operation, false);
+        draft.begins(&opening.call.operation);
         self.check_health(revision, opening, draft).await
     }
 
@@ -266,8 +272,16 @@ fn scrub_resource(content: &mut ResourceContent, secrets: &CallSecrets) {
     }
 }
 
-/// A tool's output without secrets, and parsed. Blocking: some hundred milliseconds for the largest.
-fn unpacked(mut output: ToolOutput, secrets: &CallSecrets) -> Result<(Value, Vec<Content>), CallError> {
+/// A tool's output without secrets: parsed, written out again from the tree, and as the audit trail keeps it.
+struct Unpacked {
+    value: Arc<Value>,
+    written: Box<RawValue>,
+    kept: String,
+    content: Vec<Content>,
+}
+
+/// Takes the secrets out of a tool's output, and parses it. Blocking: some hundred milliseconds for the largest.
+fn unpacked(mut output: ToolOutput, secrets: &CallSecrets) -> Result<Unpacked, CallError> {
     secrets.scrub(&mut output.output);
     scrub_content(&mut output.content, secrets);
     let value = json::parse_output(output.output.as_bytes()).map_err(|fault| {
@@ -277,7 +291,8 @@ fn unpacked(mut output: ToolOutput, secrets: &CallSecrets) -> Result<(Value, Vec
             JsonError::TooComplex(limit) => whole(format!("it exceeds a limit of the hub: {limit}")),
         }])
     })?;
-    Ok((value, output.content))
+    let written = to_raw_value(&value).map_err(|error| CallError::InvalidOutput(vec![whole(error.to_string())]))?;
+    Ok(Unpacked { kept: excerpt(written.get()), value: Arc::new(value), written, content: output.content })
 }
 
 /// What is wrong with the whole of an output.

@@ -1,12 +1,12 @@
-//! JSON from callers and providers, held against limits in one pass before anything is built of it.
+//! JSON from callers and providers, held against limits in the pass that builds the tree.
 //!
-//! The pass is made with the parser that builds the tree afterwards, so that the two cannot disagree. REST bodies and MCP
-//! messages, over HTTP and stdio alike, come through here.
+//! Each value is counted before it is built, so that what has been built is within the limits at any time. REST bodies and
+//! MCP messages, over HTTP and stdio alike, come through here.
 
-use std::{collections::HashSet, fmt};
+use std::{collections::HashSet, fmt, marker::PhantomData};
 
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Map, Number, Value};
 
 use super::{
     JsonError,
@@ -24,8 +24,20 @@ const PARSERS_OWN: &str = "$serde_json::private::";
 /// [`JsonError::Malformed`] when it is not JSON (RFC 8259), not UTF-8, or has a key twice in an object;
 /// [`JsonError::TooComplex`] when it is beyond a limit; [`JsonError::Number`] when a number would be rounded.
 pub fn parse(document: &[u8]) -> Result<Value, JsonError> {
-    check(document)?;
-    serde_json::from_slice(document).map_err(|error| JsonError::Malformed(error.to_string()))
+    read_within(document, Taken::OF_INPUTS).map(|(tree, _)| tree)
+}
+
+/// Parses a document, as [`parse`] does, whose whole numbers become integers however they are written.
+///
+/// # Errors
+/// Those of [`parse`].
+pub fn parse_settled(document: &[u8]) -> Result<Value, JsonError> {
+    let (mut tree, may_be_rounded) = read_within(document, Taken::OF_INPUTS)?;
+    // Where nothing may be rounded every whole number is an integer.
+    if may_be_rounded {
+        number::settle(&mut tree);
+    }
+    Ok(tree)
 }
 
 /// Parses a provider's output, whose strings and keys are bounded by its own size.
@@ -33,8 +45,8 @@ pub fn parse(document: &[u8]) -> Result<Value, JsonError> {
 /// # Errors
 /// Those of [`parse`].
 pub fn parse_output(document: &[u8]) -> Result<Value, JsonError> {
-    check_within(document, Taken { string: usize::MAX, key: usize::MAX, numbers: Numbers::Unchanged })?;
-    serde_json::from_slice(document).map_err(|error| JsonError::Malformed(error.to_string()))
+    let taken = Taken { string: usize::MAX, key: usize::MAX, numbers: Numbers::Unchanged };
+    read_within(document, taken).map(|(tree, _)| tree)
 }
 
 /// Parses a provider's schema, in which numbers are bounds and may be rounded.
@@ -42,8 +54,7 @@ pub fn parse_output(document: &[u8]) -> Result<Value, JsonError> {
 /// # Errors
 /// [`JsonError::Malformed`] and [`JsonError::TooComplex`], as of [`parse`].
 pub fn parse_schema(document: &[u8]) -> Result<Value, JsonError> {
-    check_within(document, Taken { string: STRING_MAX, key: KEY_MAX, numbers: Numbers::Any })?;
-    serde_json::from_slice(document).map_err(|error| JsonError::Malformed(error.to_string()))
+    read_within(document, Taken { numbers: Numbers::Any, ..Taken::OF_INPUTS }).map(|(tree, _)| tree)
 }
 
 /// Checks a document that somebody else will parse.
@@ -51,21 +62,84 @@ pub fn parse_schema(document: &[u8]) -> Result<Value, JsonError> {
 /// # Errors
 /// Those of [`parse`].
 pub fn check(document: &[u8]) -> Result<(), JsonError> {
-    check_within(document, Taken { string: STRING_MAX, key: KEY_MAX, numbers: Numbers::Exact })
+    read_within(document, Taken::OF_INPUTS).map(|((), _)| ())
 }
 
-fn check_within(document: &[u8], taken: Taken) -> Result<(), JsonError> {
+/// What is made of a document, and whether a number of it may have been rounded where that is taken.
+fn read_within<M: Made>(document: &[u8], taken: Taken) -> Result<(M, bool), JsonError> {
     let mut seen = Seen { values: 0, taken, may_be_rounded: false, beyond: None };
     let mut deserializer = serde_json::Deserializer::from_slice(document);
-    let walked = Walk { seen: &mut seen, depth: 0 }.deserialize(&mut deserializer).and_then(|()| deserializer.end());
+    let walked = Walk { seen: &mut seen, depth: 0, made: PhantomData }.deserialize(&mut deserializer);
+    let walked = walked.and_then(|made| deserializer.end().map(|()| made));
     // The parser does not show what it has rounded, and takes a number beyond all others for no JSON.
     let refused = |is_asked: bool| is_asked.then(|| number::first_refused(document, seen.taken.numbers)).flatten();
     match (walked, &seen.beyond) {
-        (Ok(()), _) => refused(seen.may_be_rounded).map_or(Ok(()), |number| Err(JsonError::Number(number))),
+        (Ok(made), _) => refused(seen.may_be_rounded)
+            .map_or(Ok((made, seen.may_be_rounded)), |number| Err(JsonError::Number(number))),
         (Err(_), Some(limit)) => Err(JsonError::TooComplex(limit.clone())),
         (Err(error), None) => {
             Err(refused(true).map_or_else(|| JsonError::Malformed(error.to_string()), JsonError::Number))
         }
+    }
+}
+
+/// What becomes of the values of a document: a tree, or nothing where somebody else parses it.
+trait Made: Sized {
+    type Members: Default;
+    /// Of what is neither text nor list nor object.
+    fn plain(value: Value) -> Self;
+    fn text(text: &str) -> Self;
+    fn list(items: Vec<Self>) -> Self;
+    fn object(members: Self::Members) -> Self;
+    fn has(members: &Self::Members, key: &str) -> bool;
+    fn put(members: &mut Self::Members, key: String, value: Self);
+}
+
+impl Made for () {
+    type Members = HashSet<String>;
+
+    fn plain(_: Value) {}
+
+    fn text(_: &str) {}
+
+    fn list(_: Vec<()>) {}
+
+    fn object(_: HashSet<String>) {}
+
+    fn has(members: &HashSet<String>, key: &str) -> bool {
+        members.contains(key)
+    }
+
+    fn put(members: &mut HashSet<String>, key: String, (): ()) {
+        members.insert(key);
+    }
+}
+
+impl Made for Value {
+    type Members = Map<String, Self>;
+
+    fn plain(value: Self) -> Self {
+        value
+    }
+
+    fn text(text: &str) -> Self {
+        Self::from(text)
+    }
+
+    fn list(items: Vec<Self>) -> Self {
+        Self::Array(items)
+    }
+
+    fn object(members: Map<String, Self>) -> Self {
+        Self::Object(members)
+    }
+
+    fn has(members: &Map<String, Self>, key: &str) -> bool {
+        members.contains_key(key)
+    }
+
+    fn put(members: &mut Map<String, Self>, key: String, value: Self) {
+        members.insert(key, value);
     }
 }
 
@@ -74,6 +148,10 @@ struct Taken {
     string: usize,
     key: usize,
     numbers: Numbers,
+}
+
+impl Taken {
+    const OF_INPUTS: Self = Self { string: STRING_MAX, key: KEY_MAX, numbers: Numbers::Exact };
 }
 
 /// What the walk has come by.
@@ -93,16 +171,17 @@ impl Seen {
 }
 
 /// A walk through one value.
-struct Walk<'a> {
+struct Walk<'a, M> {
     seen: &'a mut Seen,
     /// How many arrays and objects this value is in.
     depth: usize,
+    made: PhantomData<M>,
 }
 
-impl Walk<'_> {
+impl<M> Walk<'_, M> {
     /// The walk through a value within this one.
-    fn within(&mut self) -> Walk<'_> {
-        Walk { seen: self.seen, depth: self.depth + 1 }
+    fn within(&mut self) -> Walk<'_, M> {
+        Walk { seen: self.seen, depth: self.depth + 1, made: PhantomData }
     }
 
     fn enter<E: serde::de::Error>(&mut self) -> Result<(), E> {
@@ -114,9 +193,9 @@ impl Walk<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Walk<'_> {
-    type Value = ();
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+impl<'de, M: Made> DeserializeSeed<'de> for Walk<'_, M> {
+    type Value = M;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<M, D::Error> {
         self.seen.values += 1;
         if self.seen.values > VALUES_MAX {
             return Err(self.seen.limit(format!("it holds more than {VALUES_MAX} values")));
@@ -125,51 +204,56 @@ impl<'de> DeserializeSeed<'de> for Walk<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Walk<'_> {
-    type Value = ();
+impl<'de, M: Made> Visitor<'de> for Walk<'_, M> {
+    type Value = M;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
+    fn visit_unit<E>(self) -> Result<M, E> {
+        Ok(M::plain(Value::Null))
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
+    fn visit_bool<E>(self, flag: bool) -> Result<M, E> {
+        Ok(M::plain(Value::Bool(flag)))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
+    fn visit_i64<E>(self, number: i64) -> Result<M, E> {
+        Ok(M::plain(Value::Number(number.into())))
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
+    fn visit_u64<E>(self, number: u64) -> Result<M, E> {
+        Ok(M::plain(Value::Number(number.into())))
     }
 
-    fn visit_f64<E>(self, number: f64) -> Result<(), E> {
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<M, E> {
         self.seen.may_be_rounded |= number::may_be_rounded(number);
-        Ok(())
+        // The parser gives no others.
+        let number = Number::from_f64(number).ok_or_else(|| E::custom("a number that is not finite"))?;
+        Ok(M::plain(Value::Number(number)))
     }
 
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<M, E> {
         if text.len() <= self.seen.taken.string {
-            Ok(())
+            Ok(M::text(text))
         } else {
             Err(self.seen.limit(format!("it holds a string of more than {STRING_MAX} bytes")))
         }
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(mut self, mut values: A) -> Result<(), A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut values: A) -> Result<M, A::Error> {
         self.enter()?;
-        while values.next_element_seed(self.within())?.is_some() {}
-        Ok(())
+        let mut items = Vec::new();
+        while let Some(item) = values.next_element_seed(self.within())? {
+            items.push(item);
+        }
+        Ok(M::list(items))
     }
 
-    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<M, A::Error> {
         self.enter()?;
-        let mut keys = HashSet::new();
+        let mut made = M::Members::default();
         while let Some(key) = members.next_key::<String>()? {
             if key.len() > self.seen.taken.key {
                 return Err(self.seen.limit(format!("it has a key of more than {KEY_MAX} bytes")));
@@ -178,12 +262,13 @@ impl<'de> Visitor<'de> for Walk<'_> {
                 return Err(self.seen.limit(format!("it has a key that begins with `{PARSERS_OWN}`")));
             }
             // RFC 8259 §4: what a parser makes of it is its own affair; the hub's and the provider's might differ.
-            if !keys.insert(key) {
+            if M::has(&made, &key) {
                 return Err(A::Error::custom("an object has the same key twice"));
             }
-            members.next_value_seed(self.within())?;
+            let value = members.next_value_seed(self.within())?;
+            M::put(&mut made, key, value);
         }
-        Ok(())
+        Ok(M::object(made))
     }
 }
 

@@ -1,4 +1,4 @@
-//! JSON from outside: held against limits before anything is built of it, and numbers as they were written.
+//! JSON from outside: held against limits while it is read, and numbers as they were written.
 //!
 //! Imports no other room.
 
@@ -9,7 +9,7 @@ mod number;
 mod object;
 mod violation;
 
-pub use document::{check, parse, parse_output, parse_schema};
+pub use document::{check, parse, parse_output, parse_schema, parse_settled};
 pub use error::JsonError;
 pub use limits::{DEPTH_MAX, KEY_MAX, STRING_MAX, VALUES_MAX};
 pub use number::settle;

@@ -205,11 +205,8 @@ mod tests {
 
     /// What becomes of a number that a caller sends.
     fn sent(literal: &str) -> Result<String, &'static str> {
-        match document::parse(format!(r#"{{"a":[{literal}]}}"#).as_bytes()) {
-            Ok(mut value) => {
-                settle(&mut value);
-                Ok(value["a"][0].to_string())
-            }
+        match document::parse_settled(format!(r#"{{"a":[{literal}]}}"#).as_bytes()) {
+            Ok(value) => Ok(value["a"][0].to_string()),
             Err(JsonError::Number(wrong)) => {
                 assert_eq!(wrong.pointer, "/a/0");
                 Err([BEYOND, TOO_FINE].into_iter().find(|text| *text == wrong.message).expect("a text"))

@@ -10,11 +10,11 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rmcp::{
     ErrorData,
     model::{
-        CallToolResult, ContentBlock, ErrorCode, GetPromptResult, PromptMessage, ReadResourceResult, ResourceContents,
-        Role,
+        CallToolResult, ContentBlock, ErrorCode, GetPromptResult, MetaObject, PromptMessage, ReadResourceResult,
+        ResourceContents, Role,
     },
 };
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use super::{lists::meta, wording::Wording};
 use crate::{
@@ -50,14 +50,10 @@ pub(super) struct Asked<'a> {
 pub(super) fn tool(asked: &Asked<'_>, answer: Answer) -> Result<CallToolResult, ErrorData> {
     let id = answer.id;
     match answer.outcome {
-        Ok(Output::Tool { value, content }) => {
-            let mut blocks: Vec<_> = content.into_iter().map(block).collect();
-            if blocks.is_empty() {
-                blocks.push(ContentBlock::text(value.to_string()));
-            }
-            let mut result = CallToolResult::success(blocks);
+        Ok(Output::Tool { value, written, content }) => {
+            let mut result = CallToolResult::success(blocks(content, &written));
             result.structured_content = Some(value);
-            result.meta = meta(&json!({ META: { "call_id": id } }));
+            result.meta = meta_of(id);
             Ok(result)
         }
         Err(error @ (CallError::UnknownProvider(_) | CallError::UnknownItem { .. })) => {
@@ -74,6 +70,19 @@ pub(super) fn tool(asked: &Asked<'_>, answer: Answer) -> Result<CallToolResult, 
         }
         Ok(_) => Err(protocol_error(&CallError::Internal, Some(id))),
     }
+}
+
+/// What a tool has given beside its output, or the output's text for clients that read nothing else.
+pub(super) fn blocks(content: Vec<Content>, written: &RawValue) -> Vec<ContentBlock> {
+    if content.is_empty() {
+        return vec![ContentBlock::text(written.get())];
+    }
+    content.into_iter().map(block).collect()
+}
+
+/// What is told of a call that has succeeded.
+pub(super) fn meta_of(call: uuid::Uuid) -> Option<MetaObject> {
+    meta(&json!({ META: { "call_id": call } }))
 }
 
 /// `own` is what was asked for in each form in which the line may label it, with and without the provider in front.

@@ -2,6 +2,7 @@
 
 use std::{pin::pin, sync::Arc};
 
+use axum::{http::HeaderMap, response::Response};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
@@ -13,13 +14,14 @@ use rmcp::{
     },
     service::RequestContext,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 use zeroize::Zeroizing;
 
 use tokio_util::sync::CancellationToken;
 
 use super::{
     answers::{self, Asked},
+    direct::{self, Direct, Era},
     instructions, lists,
     message::RefusedInput,
     param_headers,
@@ -27,7 +29,7 @@ use super::{
     under_way::TakenBack,
 };
 use crate::{
-    call::{Answer, Call, CallError, Hub, Input, InputFault, Operation, Principal, RequestFault},
+    call::{Answer, Call, CallError, Document, Hub, Input, InputFault, Operation, Principal, RequestFault},
     http::{Admission, Correlation},
     identity::Caller,
     limits::Permit,
@@ -53,11 +55,11 @@ pub(super) enum Access {
 }
 
 /// Who asks, and under which correlation id.
-struct Asking {
-    caller: Arc<Caller>,
-    permit: Result<Permit, CallError>,
-    correlation_id: CorrelationId,
-    surface: Surface,
+pub(super) struct Asking {
+    pub(super) caller: Arc<Caller>,
+    pub(super) permit: Result<Permit, CallError>,
+    pub(super) correlation_id: CorrelationId,
+    pub(super) surface: Surface,
 }
 
 impl Endpoint {
@@ -125,34 +127,25 @@ impl Endpoint {
 
     /// A tool's input, unless headers that repeat parts of it say something else. That is told when the line comes to the
     /// input: who may not call the tool hears only that.
-    fn input(
-        &self,
-        context: &RequestContext<RoleServer>,
-        provider: &str,
-        tool: &str,
-        arguments: Map<String, Value>,
-    ) -> Input {
-        if let Some(refused) = RefusedInput::of(context) {
-            return Err(refused);
-        }
+    fn input(&self, headers: Option<&HeaderMap>, provider: &str, tool: &str, input: Document) -> Input {
         let snapshot = self.hub.registry().snapshot();
-        if let Some(parts) = context.extensions.get::<::http::request::Parts>()
+        if let (Some(headers), Some(members)) = (headers, input.members())
             && let Some(Entry::Ready { revision, .. }) = snapshot.entry(provider)
             && let Some(tool) = revision.tool(tool)
         {
-            param_headers::check(&parts.headers, &tool.mirrored, &arguments).map_err(InputFault::HeaderMismatch)?;
+            param_headers::check(headers, &tool.mirrored, members).map_err(InputFault::HeaderMismatch)?;
         }
-        Ok(Value::Object(arguments))
+        Ok(input)
     }
 
     /// Makes the call. When the client takes the request back the call is cancelled; the answer is what the line made of it
     /// and has recorded.
     async fn call(
         &self,
-        context: &RequestContext<RoleServer>,
         asking: Asking,
         provider: String,
         operation: Operation,
+        given_up: impl Future<Output = ()>,
     ) -> Answer {
         let call = Call {
             principal: Principal::Caller(asking.caller),
@@ -162,17 +155,44 @@ impl Endpoint {
             provider,
             operation,
         };
-        let parts = context.extensions.get::<::http::request::Parts>();
-        let taken_back = parts.and_then(|parts| parts.extensions.get::<TakenBack>()).map(|taken_back| &taken_back.0);
-        let (taken_back, gone) = (taken_back.cloned().unwrap_or_default(), CancellationToken::new());
+        let gone = CancellationToken::new();
         let mut answer = pin!(self.hub.call_until(call, gone.clone()));
         tokio::select! {
             answer = &mut answer => return answer,
-            () = context.ct.cancelled() => {}
-            () = taken_back.cancelled() => {}
+            () = given_up => {}
         }
         gone.cancel();
         answer.await
+    }
+
+    /// Answers a call about which there is nothing for rmcp to decide.
+    pub(super) async fn answer(
+        &self,
+        asking: Asking,
+        headers: &HeaderMap,
+        era: Era,
+        call: Direct,
+        TakenBack(taken_back): TakenBack,
+    ) -> Response {
+        let Direct { id, name, input } = call;
+        let (provider, tool) = self.hub.registry().snapshot().resolve(&name);
+        let asked = self.asked(&asking, &name, &provider);
+        let input = self.input(Some(headers), &provider, &tool, input);
+        let answer = self.call(asking, provider, Operation::CallTool { tool, input }, taken_back.cancelled()).await;
+        direct::answered(id, era, &asked, answer).await
+    }
+}
+
+/// Ends when the client takes its request back, or goes away.
+async fn given_up(context: &RequestContext<RoleServer>) {
+    let parts = context.extensions.get::<::http::request::Parts>();
+    let taken_back = parts.and_then(|parts| parts.extensions.get::<TakenBack>());
+    match taken_back {
+        None => context.ct.cancelled().await,
+        Some(TakenBack(taken_back)) => tokio::select! {
+            () = context.ct.cancelled() => {}
+            () = taken_back.cancelled() => {}
+        },
     }
 }
 
@@ -256,8 +276,12 @@ impl ServerHandler for Endpoint {
         let asking = self.asking(&context).await?;
         let (provider, tool) = self.hub.registry().snapshot().resolve(&request.name);
         let asked = self.asked(&asking, &request.name, &provider);
-        let input = self.input(&context, &provider, &tool, request.arguments.unwrap_or_default());
-        let answer = self.call(&context, asking, provider, Operation::CallTool { tool, input }).await;
+        let headers = context.extensions.get::<::http::request::Parts>().map(|parts| &parts.headers);
+        let input = match RefusedInput::of(&context) {
+            Some(refused) => Err(refused),
+            None => self.input(headers, &provider, &tool, Document::of(request.arguments.unwrap_or_default())),
+        };
+        let answer = self.call(asking, provider, Operation::CallTool { tool, input }, given_up(&context)).await;
         answers::tool(&asked, answer).map(Into::into)
     }
 
@@ -270,7 +294,7 @@ impl ServerHandler for Endpoint {
         let (provider, uri) = self.hub.registry().snapshot().resolve_resource(&request.uri);
         let asked = self.asked(&asking, &request.uri, &provider);
         let own = [uri.clone(), format!("{provider}+{uri}")];
-        let answer = self.call(&context, asking, provider, Operation::ReadResource { uri }).await;
+        let answer = self.call(asking, provider, Operation::ReadResource { uri }, given_up(&context)).await;
         answers::resource(&asked, &own, answer).map(Into::into)
     }
 
@@ -289,7 +313,7 @@ impl ServerHandler for Endpoint {
         let arguments: Vec<_> = arguments.collect();
         asked.given = arguments.iter().map(|(_, value)| value.clone()).collect();
         let operation = Operation::GetPrompt { prompt, arguments };
-        let answer = self.call(&context, asking, provider, operation).await;
+        let answer = self.call(asking, provider, operation, given_up(&context)).await;
         answers::prompt(&asked, answer).map(Into::into)
     }
 }

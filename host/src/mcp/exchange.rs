@@ -12,15 +12,16 @@ use axum::{
         header::{
             ACCEPT, ACCEPT_ENCODING, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
         },
+        request::Parts,
     },
     response::{IntoResponse, Response},
 };
+use bytes::Bytes;
 use rmcp::{
     ErrorData,
     model::{ClientJsonRpcMessage, ErrorCode, GetMeta, ProtocolVersion, RequestId},
 };
 use serde_json::{Map, Value, json};
-use uuid::Uuid;
 
 use super::{
     answers,
@@ -29,7 +30,7 @@ use super::{
     told::Told,
 };
 use crate::{
-    call::{CallError, Hub, InputFault, Misaddress, RequestFault},
+    call::{CallError, Hub, InputFault, Misaddress, RequestFault, of_size},
     http::{challenge, read_body},
     identity::Caller,
     limits::Permit,
@@ -40,7 +41,7 @@ use crate::{
 /// What rmcp wants to read of every client. The hub answers in JSON alone.
 const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 /// The version of the protocol that a request speaks.
-const VERSION: &str = "mcp-protocol-version";
+pub(super) const VERSION: &str = "mcp-protocol-version";
 /// The largest answer that no handler of the hub's made, in bytes: what it can do, or an error.
 const OWN_MAX: usize = 1024 * 1024;
 
@@ -54,17 +55,21 @@ pub(super) struct Exchange {
     is_modern: bool,
 }
 
-/// The message of a request, and the request as rmcp takes it.
-pub(super) async fn message(request: Request, permit: &Permit) -> Result<(Request, ClientJsonRpcMessage), Fault> {
-    let refused = |code, status, text: &str, id| Err(Fault::new(INVALID_REQUEST, code, status, text, id));
-    if request.method() != Method::POST {
+/// The document that a request has sent.
+pub(super) async fn document(head: &Parts, body: Body, permit: &Permit) -> Result<Bytes, Fault> {
+    if head.method != Method::POST {
         let text = "send each message with POST: there are no streams and no sessions";
-        return refused("method_not_allowed", 405, text, None);
+        return Err(Fault::new(INVALID_REQUEST, "method_not_allowed", 405, text, None));
     }
-    let (mut parts, body) = request.into_parts();
-    let bytes = read_body(&parts.headers, body, permit).await;
-    let bytes = bytes.map_err(|fault| Fault::with(INVALID_REQUEST, fault.into(), None))?;
-    let Read { message, refused: input } = message::read(&bytes)?;
+    let read = read_body(&head.headers, body, permit).await;
+    read.map_err(|fault| Fault::with(INVALID_REQUEST, fault.into(), None))
+}
+
+/// The message that a document is, and the request as rmcp takes it.
+pub(super) async fn message(mut parts: Parts, bytes: Bytes) -> Result<(Request, ClientJsonRpcMessage), Fault> {
+    let refused = |code, status, text: &str, id| Err(Fault::new(INVALID_REQUEST, code, status, text, id));
+    let document = bytes.clone();
+    let Read { message, refused: input } = of_size(bytes.len(), move || message::read(&document)).await?;
     let id = id_of(&message);
     if let Some(name) = ONCE.iter().find(|name| differ(&parts.headers, name)) {
         let text = format!("the header `{name}` is repeated with different values: send it once");
@@ -96,7 +101,7 @@ fn id_of(message: &ClientJsonRpcMessage) -> Option<RequestId> {
 }
 
 /// Headers of which rmcp reads the first: somebody in between may go by another.
-const ONCE: [&str; 6] = [VERSION, "content-type", "mcp-method", "mcp-name", "host", "origin"];
+pub(super) const ONCE: [&str; 6] = [VERSION, "content-type", "mcp-method", "mcp-name", "host", "origin"];
 
 /// Whether a header is there more than once with different values.
 fn differ(headers: &HeaderMap, name: &str) -> bool {
@@ -119,7 +124,7 @@ pub(super) fn no_place(error: CallError) -> Fault {
 }
 
 /// Whether a client takes JSON (RFC 9110 §12.5.1). One that says nothing takes anything.
-fn takes_json(headers: &HeaderMap) -> bool {
+pub(super) fn takes_json(headers: &HeaderMap) -> bool {
     let mut ranges = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(','));
     let takes = |range: &str| {
         let mut parts = range.split(';').map(str::trim);
@@ -134,7 +139,7 @@ fn takes_json(headers: &HeaderMap) -> bool {
     !headers.contains_key(ACCEPT) || ranges.any(takes)
 }
 
-fn is_json(headers: &HeaderMap) -> bool {
+pub(super) fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
@@ -168,17 +173,13 @@ fn is_modern(headers: &HeaderMap) -> bool {
 }
 
 impl Exchange {
-    pub(super) fn new(hub: Arc<Hub>, caller: Arc<Caller>, correlation_id: CorrelationId, request: &Request) -> Self {
+    pub(super) fn new(hub: Arc<Hub>, caller: Arc<Caller>, correlation_id: CorrelationId, headers: &HeaderMap) -> Self {
         let named = |name: HeaderName| {
-            let value = request.headers().get(name)?;
+            let value = headers.get(name)?;
             Some(plain::name(&String::from_utf8_lossy(value.as_bytes())))
         };
-        let (host, is_modern) = (named(HOST).unwrap_or_default(), is_modern(request.headers()));
+        let (host, is_modern) = (named(HOST).unwrap_or_default(), is_modern(headers));
         Self { hub, caller, correlation_id, host, origin: named(ORIGIN), is_modern }
-    }
-
-    pub(super) fn user(&self) -> Uuid {
-        self.caller.user
     }
 
     /// Records a refusal and answers it.

@@ -16,13 +16,14 @@ use rmcp::transport::streamable_http_server::{
 use serde_json::Map;
 
 use super::{
-    endpoint::{Access, Endpoint},
+    direct::{Direct, Era},
+    endpoint::{Access, Asking, Endpoint},
     exchange::{self, Exchange},
     told::Told,
     under_way::{Client, UnderWay},
 };
 use crate::{
-    call::{CallError, Hub},
+    call::{CallError, Hub, of_size},
     http::{Admission, BODY_MAX, Correlation, PublicAddress, Routes},
     identity::Caller,
     names::{Surface, WireForm},
@@ -46,15 +47,32 @@ fn endpoint(
     form: WireForm,
 ) -> Router<Arc<Hub>> {
     let endpoint = Endpoint { hub: Arc::clone(hub), form, access: Access::PerRequest };
-    let service = StreamableHttpService::new(
-        move || Ok(endpoint.clone()),
-        Arc::new(NeverSessionManager::default()),
-        config(address),
-    );
+    let config = config(address);
+    let served = Arc::new(Served {
+        endpoint: endpoint.clone(),
+        under_way: under_way.clone(),
+        hosts: config.allowed_hosts.clone(),
+    });
+    let service =
+        StreamableHttpService::new(move || Ok(endpoint.clone()), Arc::new(NeverSessionManager::default()), config);
     Router::new()
         .route(path, any_service(service.clone()))
         .route(&format!("{path}/"), any_service(service))
-        .route_layer(from_fn_with_state((Arc::clone(hub), under_way.clone(), form), in_order))
+        .route_layer(from_fn_with_state(served, in_order))
+}
+
+/// What an endpoint answers with.
+struct Served {
+    endpoint: Endpoint,
+    under_way: UnderWay,
+    /// The names that the hub goes by.
+    hosts: Vec<String>,
+}
+
+impl Served {
+    fn is_own(&self, host: &str) -> bool {
+        self.hosts.iter().any(|own| own.eq_ignore_ascii_case(host))
+    }
 }
 
 /// No sessions: rmcp's are not bound to a caller, and any replica should answer any request. `Host` and `Origin` are
@@ -80,9 +98,10 @@ fn refusal(error: &CallError) -> Response {
     exchange::answer(error.status().into(), None, error, Map::new())
 }
 
-/// Lets a request through to rmcp that it will not refuse in words of its own, and looks at what it says.
+/// Answers a call about which there is nothing for rmcp to decide. Lets any other request through that rmcp will not refuse
+/// in words of its own, and looks at what it says.
 async fn in_order(
-    State((hub, under_way, form)): State<(Arc<Hub>, UnderWay, WireForm)>,
+    State(served): State<Arc<Served>>,
     Extension(caller): Extension<Arc<Caller>>,
     Extension(Admission(permit)): Extension<Admission>,
     Extension(Correlation(correlation_id)): Extension<Correlation>,
@@ -90,20 +109,39 @@ async fn in_order(
     next: Next,
 ) -> Response {
     exchange::go_by_target(&mut request);
-    let exchange = Exchange::new(hub, caller, correlation_id, &request);
+    let (head, body) = request.into_parts();
+    let exchange = || {
+        let hub = Arc::clone(&served.endpoint.hub);
+        Exchange::new(hub, Arc::clone(&caller), correlation_id.clone(), &head.headers)
+    };
     let permit = match permit {
         Ok(permit) => permit,
-        Err(full) => return exchange.refuse(exchange::no_place(full)).await,
+        Err(full) => return exchange().refuse(exchange::no_place(full)).await,
     };
-    let (mut request, message) = match exchange::message(request, &permit).await {
+    let bytes = match exchange::document(&head, body, &permit).await {
+        Ok(bytes) => bytes,
+        Err(fault) => return exchange().refuse(fault).await,
+    };
+    let agent = head.headers.get(USER_AGENT).cloned();
+    let client = Client { user: caller.user, form: served.endpoint.form, agent };
+    if let Some(era) = Era::of(&head, |host| served.is_own(host)) {
+        let document = bytes.clone();
+        let call = of_size(bytes.len(), move || Direct::of(era, &document)).await;
+        if let Some(call) = call.filter(|call| era.is_repeated(&head.headers, call)) {
+            drop(bytes);
+            let entered = served.under_way.enter_request(client, call.id.clone());
+            let asking = Asking { caller, permit: Ok(permit), correlation_id, surface: Surface::Mcp };
+            return served.endpoint.answer(asking, &head.headers, era, call, entered.taken_back()).await;
+        }
+    }
+    let exchange = exchange();
+    let (mut request, message) = match exchange::message(head, bytes).await {
         Ok(found) => found,
         Err(fault) => return exchange.refuse(fault).await,
     };
     let told = Told::of(&message);
     request.extensions_mut().insert(told.clone());
-    let agent = request.headers().get(USER_AGENT).cloned();
-    let client = Client { user: exchange.user(), form, agent };
-    let entered = under_way.enter(client, &message);
+    let entered = served.under_way.enter(client, &message);
     // Who takes a request back ends its call. The answer waits until the line has recorded what came of it.
     request.extensions_mut().insert(entered.taken_back());
     exchange.settle(next.run(request).await, &told).await

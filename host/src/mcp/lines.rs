@@ -7,9 +7,10 @@ use std::{
     sync::{Arc, Mutex as Lock, PoisonError},
 };
 
+use futures::future::BoxFuture;
 use rmcp::{
     RoleServer,
-    model::{JsonRpcMessage, RequestId},
+    model::{ContentBlock, JsonRpcMessage, RequestId, ServerResult},
     service::{RxJsonRpcMessage, TxJsonRpcMessage},
     transport::Transport,
 };
@@ -19,9 +20,9 @@ use tokio::{
 };
 use zeroize::Zeroizing;
 
-use super::message::{self, Fault, INVALID_REQUEST};
+use super::message::{self, Fault, INVALID_REQUEST, Read};
 use crate::{
-    call::{CallError, Hub, InputFault},
+    call::{CallError, Hub, InputFault, of_size},
     http::BODY_MAX,
     names::{CorrelationId, Surface},
 };
@@ -54,6 +55,8 @@ pub(super) struct Lines<R, W> {
     reader: BufReader<R>,
     /// The line so far. It is kept here because rmcp drops the future that reads it whenever it has something to send.
     line: Vec<u8>,
+    /// A whole line that is being read, kept here for the same reason.
+    reading: Option<BoxFuture<'static, Result<Read, Fault>>>,
     /// The rest of a line that was too long is thrown away.
     skipping: bool,
     writer: Writer<W>,
@@ -76,6 +79,7 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Lines<
         Self {
             reader: BufReader::new(reader),
             line: Vec::new(),
+            reading: None,
             skipping: false,
             writer: Arc::new(Mutex::new(Some(writer))),
             client,
@@ -111,18 +115,35 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Lines<
         }
     }
 
-    /// The message of a line; `None` for an empty one.
-    fn parsed(&self, line: &[u8]) -> Result<Option<RxJsonRpcMessage<RoleServer>>, Fault> {
-        if line.trim_ascii().is_empty() {
-            return Ok(None);
+    /// The message of the line that is being read, or of the next one; `None` at the end of input. Cancelling loses nothing.
+    async fn next_message(&mut self) -> Result<Option<RxJsonRpcMessage<RoleServer>>, Fault> {
+        while self.reading.is_none() {
+            if !self.read_line().await? {
+                return Ok(None);
+            }
+            let line = std::mem::take(&mut self.line);
+            if !line.trim_ascii().is_empty() {
+                self.reading = Some(Box::pin(of_size(line.len(), move || message::read(&line))));
+            }
         }
-        let message = message::read(line)?.message;
+        match &mut self.reading {
+            None => Ok(None),
+            Some(reading) => {
+                let read = reading.await;
+                self.reading = None;
+                self.entered(read?.message).map(Some)
+            }
+        }
+    }
+
+    /// A message, which is under way from now on if it is a request.
+    fn entered(&self, message: RxJsonRpcMessage<RoleServer>) -> Result<RxJsonRpcMessage<RoleServer>, Fault> {
         match &message {
             JsonRpcMessage::Request(request) if !self.client.under_way.enter(&request.id) => {
                 let text = "a request with this `id` is in progress: wait for its response, or use another `id`";
                 Err(Fault::new(INVALID_REQUEST, "id_in_use", 400, text, Some(request.id.clone())))
             }
-            _ => Ok(Some(message)),
+            _ => Ok(message),
         }
     }
 
@@ -131,7 +152,8 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Lines<
         let (client, writer) = (Arc::clone(&self.client), Arc::clone(&self.writer));
         tokio::spawn(async move {
             let refused = client.refuse(fault.error).await;
-            let sent = send(&writer, &message::error(fault.code, fault.id.as_ref(), &refused, *fault.data)).await;
+            let message = message::error(fault.code, fault.id.as_ref(), &refused, *fault.data);
+            let sent = send(&writer, serde_json::to_vec(&message)).await;
             if let Err(error) = sent {
                 tracing::debug!(%error, "a refusal could not be delivered: the client is gone");
             }
@@ -153,8 +175,15 @@ impl Client {
     }
 }
 
-async fn send<W: AsyncWrite + Unpin>(writer: &Writer<W>, message: &impl serde::Serialize) -> io::Result<()> {
-    let mut line = serde_json::to_vec(message)?;
+/// How long the texts of a tool's result are, which is all that is large in an answer.
+fn size_of_texts(message: &TxJsonRpcMessage<RoleServer>) -> usize {
+    let JsonRpcMessage::Response(answer) = message else { return 0 };
+    let ServerResult::CallToolResult(result) = &answer.result else { return 0 };
+    result.content.iter().filter_map(ContentBlock::as_text).map(|content| content.text.len()).sum()
+}
+
+async fn send<W: AsyncWrite + Unpin>(writer: &Writer<W>, message: serde_json::Result<Vec<u8>>) -> io::Result<()> {
+    let mut line = message?;
     line.push(b'\n');
     let mut writer = writer.lock().await;
     let writer = writer.as_mut().ok_or(io::ErrorKind::NotConnected)?;
@@ -178,30 +207,25 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Transp
             self.client.under_way.leave(id);
         }
         let writer = Arc::clone(&self.writer);
-        async move { send(&writer, &item).await }
+        async move {
+            let message = of_size(size_of_texts(&item), move || serde_json::to_vec(&item)).await;
+            send(&writer, message).await
+        }
     }
 
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
         loop {
             let permit = Arc::clone(&self.refusals).acquire_owned().await.ok()?;
-            let fault = match self.read_line().await {
-                Ok(false) => {
+            match self.next_message().await {
+                Ok(None) => {
                     drop(permit);
                     // What was refused is answered before the end.
                     let _ = self.refusals.acquire_many(REFUSALS).await;
                     return None;
                 }
-                Ok(true) => {
-                    let line = std::mem::take(&mut self.line);
-                    match self.parsed(&line) {
-                        Ok(Some(message)) => return Some(message),
-                        Ok(None) => continue,
-                        Err(fault) => fault,
-                    }
-                }
-                Err(fault) => fault,
-            };
-            self.refuse(fault, permit);
+                Ok(message) => return message,
+                Err(fault) => self.refuse(fault, permit),
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! MCP: the surface for agents, over Streamable HTTP and stdio, in both protocol eras and without sessions.
 
 mod answers;
+mod direct;
 mod endpoint;
 mod exchange;
 mod http;

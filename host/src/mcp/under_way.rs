@@ -48,25 +48,28 @@ pub(super) struct Entered {
 impl UnderWay {
     /// Enters a request; takes one back, if that is what the message is for.
     pub(super) fn enter(&self, client: Client, message: &ClientJsonRpcMessage) -> Entered {
-        let token = Arc::new(CancellationToken::new());
-        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match message {
-            ClientJsonRpcMessage::Request(request) => {
-                let key = (client, request.id.clone());
-                table.entry(key.clone()).or_default().push(Arc::clone(&token));
-                Entered { entry: Some((key, Arc::clone(&self.0))), token }
-            }
+            ClientJsonRpcMessage::Request(request) => self.enter_request(client, request.id.clone()),
             ClientJsonRpcMessage::Notification(notification) => {
+                let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
                 if let ClientNotification::CancelledNotification(cancelled) = &notification.notification
                     && let Some(id) = cancelled.params.request_id.clone()
                     && let Some([only]) = table.get(&(client, id)).map(Vec::as_slice)
                 {
                     only.cancel();
                 }
-                Entered { entry: None, token }
+                Entered { entry: None, token: Arc::default() }
             }
-            _ => Entered { entry: None, token },
+            _ => Entered { entry: None, token: Arc::default() },
         }
+    }
+
+    /// Enters a request.
+    pub(super) fn enter_request(&self, client: Client, id: RequestId) -> Entered {
+        let (key, token) = ((client, id), Arc::new(CancellationToken::new()));
+        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        table.entry(key.clone()).or_default().push(Arc::clone(&token));
+        Entered { entry: Some((key, Arc::clone(&self.0))), token }
     }
 }
 

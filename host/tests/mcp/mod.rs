@@ -2,6 +2,7 @@
 
 mod cancelling;
 mod clients;
+mod direct;
 mod protocol;
 mod refusals;
 mod texts;

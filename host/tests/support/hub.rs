@@ -52,6 +52,7 @@ pub struct Hub {
     child: Option<Child>,
     client: reqwest::Client,
     arguments: Vec<String>,
+    one_worker: bool,
 }
 
 /// An answer over HTTP.
@@ -92,6 +93,14 @@ impl Hub {
         hub
     }
 
+    /// The same with a single thread for all connections.
+    pub fn start_on_one_worker(providers: &str) -> Self {
+        let mut hub = Self::new(providers, &[]);
+        hub.one_worker = true;
+        hub.run();
+        hub
+    }
+
     fn new(providers: &str, arguments: &[&str]) -> Self {
         let hub = Self {
             url: String::new(),
@@ -99,6 +108,7 @@ impl Hub {
             child: None,
             client: reqwest::Client::builder().no_proxy().build().expect("a client"),
             arguments: arguments.iter().map(ToString::to_string).collect(),
+            one_worker: false,
         };
         hub.configure(providers);
         hub
@@ -154,6 +164,7 @@ impl Hub {
             .arg("serve")
             .args(if listens { &[][..] } else { &["--listen", "127.0.0.1:0"] })
             .args(&self.arguments)
+            .envs(self.one_worker.then_some(("TOKIO_WORKER_THREADS", "1")))
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()

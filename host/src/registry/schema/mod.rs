@@ -99,11 +99,11 @@ impl Schema {
     ///
     /// # Errors
     /// When it takes too long.
-    pub async fn violations(self: &Arc<Self>, value: &Value) -> Result<Vec<Violation>, TooManySteps> {
+    pub async fn violations(self: &Arc<Self>, value: &Arc<Value>) -> Result<Vec<Violation>, TooManySteps> {
         if let Ok(violations) = self.violations_within(value, QUICK) {
             return Ok(violations);
         }
-        let (schema, value) = (Arc::clone(self), value.clone());
+        let (schema, value) = (Arc::clone(self), Arc::clone(value));
         let thread = tokio::task::spawn_blocking(move || schema.violations_within(&value, STEPS_MAX));
         thread.await.unwrap_or_else(|broken| std::panic::resume_unwind(broken.into_panic()))
     }

@@ -1,5 +1,5 @@
-//! JSON that is too much, or means two things: refused in the same way whichever surface it comes in by, before anything is
-//! built of it.
+//! JSON that is too much, or means two things: refused in the same way whichever surface it comes in by, before more is
+//! built of it than the limits allow.
 
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};

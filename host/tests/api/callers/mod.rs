@@ -5,6 +5,7 @@ mod concurrency;
 mod floods;
 mod heads;
 mod json;
+mod large;
 mod slow;
 
 use serde_json::json;
