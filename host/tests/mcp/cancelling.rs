@@ -43,7 +43,7 @@ fn is_cancelled(row: &Value, may_have_acted: bool) {
     assert_eq!((&row["outcome"], &row["surface"]), (&json!("cancelled"), &json!("mcp")), "{row}");
     assert!(row["duration_ms"].as_u64().is_some_and(|took| took < 4000), "{row}");
     let error = row["error"].as_str().expect("an error");
-    assert_eq!(error.contains("upstream may have acted"), may_have_acted, "{row}");
+    assert_eq!(error.contains("may have taken effect"), may_have_acted, "{row}");
 }
 
 #[tokio::test]
@@ -104,7 +104,7 @@ async fn a_notification_ends_the_call_of_its_own_caller_and_no_other() {
     assert_eq!((&answer["id"], &answer["result"]["isError"]), (&json!(5), &json!(true)), "{answer}");
     assert_eq!((&told["code"], &told["call_id"]), (&json!("cancelled"), &rows[0]["id"]), "{answer}");
     let text = answer["result"]["content"][0]["text"].as_str().expect("a text");
-    assert!(text.starts_with("cancelled: ") && text.contains("may have acted"), "{text}");
+    assert!(text.starts_with("cancelled: ") && text.contains("may have taken effect"), "{text}");
     is_cancelled(&rows[0], true);
     assert_eq!(rows[0]["caller_id"], user.to_string());
 }
