@@ -101,7 +101,7 @@ async fn a_check_that_its_caller_breaks_off_is_taken_over_by_who_waits_for_it() 
     let token = hub.token(VIEWER);
     let checked = async || {
         let health = hub.get("/health", Some(&token)).await.json();
-        error_of(&health, "testbed").contains("did not end").then_some(())
+        error_of(&health, "testbed").contains("timed out").then_some(())
     };
     eventually("it was checked", checked).await;
     // What the monitor found is stale, and its next check not due: the next one is a caller's.

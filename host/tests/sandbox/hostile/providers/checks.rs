@@ -26,7 +26,7 @@ const LATEST: Duration = Duration::from_millis(5500);
 
 /// A row of the file, the health that is told, what is said to be wrong, and whether calls are let through.
 const ROWS: &[(&str, &str, &str, bool)] = &[
-    ("check-loops", "degraded", "the health check did not end: no answer within 5000 ms", true),
+    ("check-loops", "degraded", "the health check timed out: no answer within 5000 ms", true),
     ("check-recurses", "down", "stack limit 512 KiB reached", false),
     ("check-traps", "down", "the provider crashed: wasm trap: wasm `unreachable` instruction executed", false),
     ("check-grows", "down", "memory limit 64 MiB reached", false),
