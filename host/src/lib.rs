@@ -19,6 +19,7 @@ pub mod mcp;
 pub mod names;
 pub mod registry;
 pub mod sandbox;
+mod stages;
 pub mod store;
 pub mod telemetry;
 pub mod text;

@@ -28,7 +28,9 @@ Usage: cargo xtask <command>
                         (its token is for ops_viewer and 30d unless asked for otherwise)
   test [-- TEST_ARGS]   build everything, install the test tools, run every test
   campaign NAME         a long test at its full length; without a name it lists them
-  bench [-- BENCH_ARGS] build everything optimised, and compare the hub's line with a bare echo server
+  bench [--keep] [--old PROGRAM [--turns]]
+                        build the hub optimised, and measure what its line costs, against a bare echo server, the figures in
+                        docs/performance.md (which --keep writes anew), and another hub in turns
   build [NAME...]       the named providers to components; without a name all of them and the hub
   tokens [PATH...]      find credentials in files: all of the repository's, or those named
   tools                 install only what the tests need: a Node, Python environments, client generators, a Netdata Agent
@@ -52,7 +54,7 @@ fn dispatch(args: &[String]) -> Result<ExitCode> {
         "run" => match run::run(&workspace, rest)? {},
         "test" => test::test(&workspace, passed_on("test", rest)?),
         "campaign" => campaign::campaign(&workspace, rest),
-        "bench" => bench::bench(&workspace, passed_on("bench", rest)?).map(|()| ExitCode::SUCCESS),
+        "bench" => bench::bench(&workspace, rest).map(|()| ExitCode::SUCCESS),
         "build" => build(&workspace, rest).map(|()| ExitCode::SUCCESS),
         "tokens" => tokens::check(&workspace, rest).map(|()| ExitCode::SUCCESS),
         "tools" => tools::ensure_all(&workspace)?.into_result().map(|()| ExitCode::SUCCESS),

@@ -1,129 +1,121 @@
-//! What the line costs: the same echo from a bare axum server, from a hub that keeps no record, and from the hub, over
-//! REST and MCP. Each server is a process of its own; figures are compared within one run, because machines differ.
+//! What the line costs: the same echo from a bare axum server, from a hub that keeps no record, and from the hub, over REST
+//! and MCP. Each server is a process of its own; figures are compared within one run, because machines differ.
 
 mod client;
-mod servers;
+mod echo;
+mod figures;
+mod kept;
+mod rows;
+mod server;
+mod stages;
+mod turns;
 
 use std::{
-    env,
-    io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    path::{Path, PathBuf},
     time::Duration,
 };
 
-use client::Figures;
+use clap::Parser;
+use tokio::runtime::Runtime;
 
-/// How long each row is measured, after a warm-up of a quarter of it.
-const MEASURED: Duration = Duration::from_secs(4);
-/// How many requests are under way at once.
-const CONCURRENT: [usize; 2] = [1, 32];
+use self::{
+    figures::{Figures, Line},
+    rows::{AT_ONCE, ROWS, Row},
+    stages::Stages,
+};
 
-/// A row of the table.
-struct Row {
-    name: &'static str,
-    server: &'static str,
-    request: fn(&Server) -> Vec<u8>,
+/// How long each row is measured, after a warm-up.
+const MEASURED: Duration = Duration::from_millis(2500);
+const WARM_UP: Duration = Duration::from_millis(500);
+
+/// Figures, no verdict.
+#[derive(Debug, Parser)]
+struct Options {
+    /// Another hub to compare with, in turns: a `bulkhead` that was built with `--release --features bench`
+    #[arg(long, value_name = "PROGRAM")]
+    old: Option<PathBuf>,
+    /// The hub to measure, if not the one that was just built
+    #[arg(long, value_name = "PROGRAM")]
+    hub: Option<PathBuf>,
+    /// Compare with that hub, and nothing else
+    #[arg(long, requires = "old")]
+    turns: bool,
+    /// Keep this run's figures in docs/performance.md
+    #[arg(long)]
+    keep: bool,
+    /// What cargo says to every benchmark
+    #[arg(long, hide = true)]
+    bench: bool,
+    /// What this program is started as again
+    #[arg(hide = true, value_parser = ["echo"])]
+    part: Option<String>,
 }
 
-const ROWS: [Row; 5] = [
-    Row { name: "bare axum echo", server: "echo", request: |server| server.request("/echo", ECHO) },
-    Row { name: "hub without audit, REST", server: "hub-forgetting", request: |server| server.request(TOOL, ECHO) },
-    Row { name: "hub, REST", server: "hub", request: |server| server.request(TOOL, ECHO) },
-    Row { name: "hub, MCP 2025-11-25", server: "hub", request: |server| server.request("/mcp", LEGACY) },
-    Row { name: "hub, MCP 2026-07-28", server: "hub", request: |server| server.modern("/mcp", MODERN) },
-];
-
-const TOOL: &str = "/providers/hello-rs/echo.v1";
-const ECHO: &str = r#"{"message":"hello"}"#;
-const LEGACY: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"hello-rs.echo.v1","arguments":{"message":"hello"}}}"#;
-const MODERN: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"hello-rs.echo.v1","arguments":{"message":"hello"},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
-
 fn main() -> anyhow::Result<()> {
-    // The same program is every server: `main serve NAME` in a child.
-    let mut arguments = env::args().skip(1);
-    if arguments.next().as_deref() == Some("serve") {
-        return servers::serve(&arguments.next().unwrap_or_default());
+    let options = Options::parse();
+    if options.part.is_some() {
+        return echo::serve();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    for concurrent in CONCURRENT {
-        println!("\n{concurrent} at once, {} s each", MEASURED.as_secs());
-        println!(
-            "{:<26} {:>9} {:>9} {:>10} {:>8} {:>9} {:>9}",
-            "", "p50 ms", "p99 ms", "calls/s", "p50 ×", "calls/s ×", "RSS MiB"
-        );
-        let mut base: Option<Figures> = None;
-        for row in &ROWS {
-            let server = Server::start(row.server)?;
-            let request = (row.request)(&server);
-            let run = |time| runtime.block_on(client::load(server.address.clone(), request.clone(), concurrent, time));
-            run(MEASURED / 4)?;
-            let figures = run(MEASURED)?;
-            let first = base.get_or_insert_with(|| figures.clone());
-            println!(
-                "{:<26} {:>9.3} {:>9.3} {:>10.0} {:>8.2} {:>9.2} {:>9.1}",
-                row.name,
-                figures.p50_ms,
-                figures.p99_ms,
-                figures.per_second,
-                figures.p50_ms / first.p50_ms,
-                figures.per_second / first.per_second,
-                server.resident_mib(),
-            );
-        }
+    let hub = &options.hub.unwrap_or_else(|| env!("CARGO_BIN_EXE_bulkhead").into());
+    if !options.turns {
+        tell(&runtime, hub, options.keep)?;
     }
-    println!("\n× compares with the first row of its table. The client shares the machine's cores with the server.");
+    if let Some(old) = options.old {
+        println!("Old → new in turns, medians; the ratio's least and most in brackets:\n");
+        turns::compare(&runtime, &old, hub)?;
+    }
+    println!("\nThe client shares the machine's cores with the server.");
     Ok(())
 }
 
-/// A server in a process of its own.
-struct Server {
-    child: Child,
-    address: String,
-    token: String,
+/// Measures everything and holds it against what is kept.
+fn tell(runtime: &Runtime, hub: &Path, keep: bool) -> anyhow::Result<()> {
+    let (lines, stages) = measure(runtime, hub)?;
+    let (table, stages) = (figures::table(&lines), stages::table(&stages));
+    println!("\n{table}\nWhere a call's time goes, in the mean:\n\n{stages}");
+    let kept = kept::read()?;
+    println!("Against what docs/performance.md keeps ({}), now ÷ then:\n", kept.of);
+    println!("{}", figures::against(&kept.lines, &lines));
+    if keep {
+        kept::write(&kept::here(), &format!("{table}\n{stages}"))?;
+    }
+    Ok(())
 }
 
-impl Server {
-    fn start(name: &str) -> anyhow::Result<Self> {
-        let program = env::current_exe()?;
-        let mut child =
-            Command::new(program).args(["serve", name]).stdout(Stdio::piped()).stdin(Stdio::piped()).spawn()?;
-        let output = child.stdout.take().ok_or_else(|| anyhow::anyhow!("no output"))?;
-        let mut lines = BufReader::new(output).lines();
-        let mut line = || lines.next().transpose().map(Option::unwrap_or_default);
-        Ok(Self { address: line()?, token: line()?, child })
+/// Each row at each load.
+fn measure(runtime: &Runtime, hub: &Path) -> anyhow::Result<(Vec<Line>, Vec<Stages>)> {
+    let (mut lines, mut stages) = (Vec::new(), Vec::new());
+    for at_once in AT_ONCE {
+        let mut echo = None;
+        for row in &ROWS {
+            let (figures, said) = figures(runtime, row, hub, at_once)?;
+            let echo = *echo.get_or_insert(figures.per_second);
+            let figures = Figures { of_echo: figures.per_second / echo, ..figures };
+            eprintln!("{at_once} at once, {}: {:.0} calls/s", row.name, figures.per_second);
+            lines.push(Line { at_once, name: row.name.to_owned(), figures });
+            // Of a closed loop: so long a call took, in the mean.
+            let call_us = f64::from(u32::try_from(at_once)?) * 1e6 / figures.per_second;
+            stages.extend(Stages::read(format!("{}, {at_once}", row.name), call_us, &said));
+        }
     }
-
-    fn request(&self, path: &str, body: &str) -> Vec<u8> {
-        self.with_headers(path, "", body)
-    }
-
-    fn modern(&self, path: &str, body: &str) -> Vec<u8> {
-        let headers = "mcp-protocol-version: 2026-07-28\r\nmcp-method: tools/call\r\nmcp-name: hello-rs.echo.v1\r\n";
-        self.with_headers(path, headers, body)
-    }
-
-    fn with_headers(&self, path: &str, headers: &str, body: &str) -> Vec<u8> {
-        format!(
-            "POST {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {}\r\ncontent-type: application/json\r\n\
-             accept: application/json, text/event-stream\r\n{headers}content-length: {}\r\n\r\n{body}",
-            self.token,
-            body.len(),
-        )
-        .into_bytes()
-    }
-
-    /// Memory in use, from Linux's procfs; 0 elsewhere.
-    fn resident_mib(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
-    }
+    Ok((lines, stages))
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It ends when its input does.
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
+fn figures(runtime: &Runtime, row: &Row, hub: &Path, at_once: usize) -> anyhow::Result<(Figures, String)> {
+    let server = row.start(hub)?;
+    let idle_mib = server.idle_mib();
+    row.load(runtime, &server, at_once, WARM_UP)?;
+    let (loaded, loaded_mib) = server.most_mib(|| row.load(runtime, &server, at_once, MEASURED));
+    let (seen, cpu_us) = loaded?;
+    let figures = Figures {
+        p50_ms: seen.percentile_ms(50),
+        p99_ms: seen.percentile_ms(99),
+        per_second: seen.per_second(),
+        of_echo: f64::NAN,
+        cpu_us,
+        idle_mib,
+        loaded_mib,
+    };
+    Ok((figures, server.end()?))
 }

@@ -16,6 +16,7 @@ use crate::{
     identity::Caller,
     limits::Permit,
     names::Surface,
+    stages::{self, Stage},
 };
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -52,7 +53,9 @@ pub(super) async fn call(
         provider,
         operation: Operation::CallTool { tool, input },
     };
+    stages::ends(Stage::Read);
     let answer = hub.call(call).await;
+    stages::ends(Stage::Record);
     let mut near = Vec::new();
     if let Err(CallError::UnknownProvider(_) | CallError::UnknownItem { .. }) = &answer.outcome {
         near = hub.near(&asker, Kind::Tool, &asked);

@@ -18,6 +18,7 @@ use crate::{
     names::{CorrelationId, Role, ToolClass},
     registry::{Entry, Index, Lost, Prompt, Revision, Tool},
     sandbox::Traces,
+    stages::{self, Stage},
     text::plain,
 };
 
@@ -79,11 +80,14 @@ impl Hub {
         match &call.operation {
             Operation::CallTool { tool, input } => {
                 let tool = revision.tool(tool).ok_or_else(|| unknown(&revision, "tool", tool))?;
+                stages::ends(Stage::LookUp);
                 authorize(&call.principal, tool.grant.min_role)?;
                 self.fail_fast(&revision)?;
                 self.limit(&call.principal, &revision, tool.class)?;
+                stages::ends(Stage::Limit);
                 let Written { text, kept } = validated_input(tool, input).await?;
                 draft.begins_with(kept, tool.class != ToolClass::Read);
+                stages::ends(Stage::ValidateInput);
                 if tool.class != ToolClass::Read {
                     self.parts.audit.intend(draft.intent()).await?;
                 }

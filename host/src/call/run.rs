@@ -31,6 +31,7 @@ use crate::{
         CallContext, Content, GateSet, HealthStatus, ResourceBody, ResourceContent, Run, RunError, Taker, ToolOutput,
         Traces,
     },
+    stages::{self, Stage},
     text::one_line,
     vault::CallSecrets,
 };
@@ -60,6 +61,7 @@ impl Hub {
         let context = context(revision, &run, draft);
         let sandbox = self.parts.registry.sandbox();
         let answer = sandbox.call_tool(&revision.compiled, run, context, tool.name.to_string(), input).await?;
+        stages::ends(Stage::Leave);
         let mut output = answer.map_err(|fault| scrubbed(fault.into(), &secrets))?;
         let snapshot = self.parts.registry.snapshot();
         Labels::new(&snapshot, revision, None).put(Place::Tool, output.content.iter_mut().enumerate())?;
@@ -69,6 +71,7 @@ impl Hub {
             Ok(violations) => violations,
             Err(error) => vec![whole(error.to_string())],
         };
+        stages::ends(Stage::ValidateOutput);
         if !violations.is_empty() {
             return Err(CallError::InvalidOutput(violations));
         }

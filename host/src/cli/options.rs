@@ -38,6 +38,10 @@ pub struct Options {
     /// Where operations are recorded: `sqlite:FILE`; a file in the data folder unless given
     #[arg(long, global = true, env = "BULKHEAD_DATABASE_URL", value_name = "URL")]
     pub database_url: Option<String>,
+    /// Keep no record, to measure what recording costs
+    #[cfg(feature = "bench")]
+    #[arg(long, global = true, hide = true)]
+    pub forget: bool,
 }
 
 /// What is logged.

@@ -57,6 +57,8 @@ pub(super) fn serve_http(options: &Options, serve: ServeOptions) -> anyhow::Resu
         http::serve(Arc::clone(&running.hub), listener, app, serve.max_connections, end.clone()).await;
         end.cancel();
         running.finish().await;
+        #[cfg(feature = "bench")]
+        println!("{}", crate::stages::told());
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -158,6 +160,8 @@ impl Running {
         private_file::own_folder(data).with_context(|| format!("cannot use the data folder {}", data.display()))?;
         let data = &data.canonicalize()?;
         let audit = Audit::open(data, &options.database()?)?;
+        #[cfg(feature = "bench")]
+        let audit = if options.forget { audit.forgetting() } else { audit };
         let sandbox = Arc::new(Sandbox::new(&data.join("compiled"), Compiler::this_program()?)?);
         let registry = Arc::new(Registry::new(Sources { config: options.config.clone(), own_address }, sandbox));
         let seen = registry::look(&registry).await;

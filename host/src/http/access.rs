@@ -19,6 +19,7 @@ use crate::{
     identity::{Caller, IdentityError},
     limits::Permit,
     names::Surface,
+    stages::{self, Stage},
 };
 
 /// The request's permit under its caller's concurrency limit, or why there is none.
@@ -41,8 +42,10 @@ pub(super) async fn require(
     mut request: Request,
     next: Next,
 ) -> Response {
+    stages::ends(Stage::Route);
     match caller(&hub, request.headers(), surface, &correlation).await {
         Ok(caller) => {
+            stages::ends(Stage::Authenticate);
             let permit = hub.acquire(&caller);
             let connection = request.extensions().get::<Arc<Connection>>().cloned();
             let under_way = match &permit {

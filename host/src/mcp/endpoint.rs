@@ -35,6 +35,7 @@ use crate::{
     limits::Permit,
     names::{CorrelationId, Surface, WireForm},
     registry::Entry,
+    stages::{self, Stage},
 };
 
 /// One MCP endpoint of the hub.
@@ -155,10 +156,14 @@ impl Endpoint {
             provider,
             operation,
         };
+        stages::ends(Stage::Read);
         let gone = CancellationToken::new();
         let mut answer = pin!(self.hub.call_until(call, gone.clone()));
         tokio::select! {
-            answer = &mut answer => return answer,
+            answer = &mut answer => {
+                stages::ends(Stage::Record);
+                return answer;
+            }
             () = given_up => {}
         }
         gone.cancel();

@@ -25,7 +25,10 @@ use super::{
     wasi::HANDLES,
     weight::Weigh,
 };
-use crate::config::SandboxLimits;
+use crate::{
+    config::SandboxLimits,
+    stages::{self, Stage},
+};
 
 /// How long a call waits for others of its provider to end before it is told that the provider is busy.
 const QUEUE_WAIT: Duration = Duration::from_millis(500);
@@ -110,7 +113,11 @@ impl Sandbox {
         self.run(compiled, run, |fresh| {
             Box::pin(async move {
                 let (world, mut store) = fresh.start().await?;
-                world.bulkhead_provider_provider().call_call_tool(&mut store, &context, &tool, &input).await
+                stages::ends(Stage::Instantiate);
+                let answer =
+                    world.bulkhead_provider_provider().call_call_tool(&mut store, &context, &tool, &input).await;
+                stages::ends(Stage::Run);
+                answer
             })
         })
         .await

@@ -18,7 +18,10 @@ use tokio::time::Instant;
 use tower::Service as _;
 
 use super::state::Connection;
-use crate::limits::Permit;
+use crate::{
+    limits::Permit,
+    stages::{self, Stage},
+};
 
 /// An answer goes out in pieces of this size at most: the next is asked for when the client has taken what came before, so
 /// that what waits for it stays small, and whether it takes anything can be seen.
@@ -59,12 +62,14 @@ pub(super) async fn exchange(
     connection: Arc<Connection>,
     request: Request<Incoming>,
 ) -> Result<Response<Answer>, Infallible> {
+    stages::ends(Stage::Arrive);
     let open = Open::new(&connection, request.version());
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(connection);
     let mut response = app.call(request).await?;
     let under_way = response.extensions_mut().remove::<UnderWay>();
     open.waits_for_client(true);
+    stages::ends(Stage::Answer);
     Ok(response.map(|body| Answer { body, rest: Bytes::new(), open, _under_way: under_way }))
 }
 
