@@ -68,8 +68,8 @@ impl SchemaWatch {
     /// # Errors
     /// When the schema cannot be read.
     pub fn differences(&mut self, connection: &Connection) -> rusqlite::Result<Vec<String>> {
-        let number = |name: &str| connection.pragma_query_value(Some("ops"), name, |row| row.get::<_, i64>(0));
-        let (schema, data) = (number("schema_version")?, number("data_version")?);
+        let number = |pragma| connection.prepare_cached(pragma)?.query_row([], |row| row.get::<_, i64>(0));
+        let (schema, data) = (number("PRAGMA ops.schema_version")?, number("PRAGMA ops.data_version")?);
         if self.seen.is_some_and(|seen| seen.schema == schema && (seen.data == data || seen.at.elapsed() < LOOK_AGAIN))
         {
             return Ok(Vec::new());
