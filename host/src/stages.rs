@@ -52,22 +52,22 @@ mod measured {
         time::Instant,
     };
 
-    use super::Stage::{self, *};
+    use super::Stage;
 
     const ALL: [(Stage, &str); 13] = [
-        (Arrive, "arrive"),
-        (Route, "route"),
-        (Authenticate, "authenticate"),
-        (Read, "read"),
-        (LookUp, "look up"),
-        (Limit, "limit"),
-        (ValidateInput, "validate input"),
-        (Instantiate, "instantiate"),
-        (Run, "run"),
-        (Leave, "leave"),
-        (ValidateOutput, "validate output"),
-        (Record, "record"),
-        (Answer, "answer"),
+        (Stage::Arrive, "arrive"),
+        (Stage::Route, "route"),
+        (Stage::Authenticate, "authenticate"),
+        (Stage::Read, "read"),
+        (Stage::LookUp, "look up"),
+        (Stage::Limit, "limit"),
+        (Stage::ValidateInput, "validate input"),
+        (Stage::Instantiate, "instantiate"),
+        (Stage::Run, "run"),
+        (Stage::Leave, "leave"),
+        (Stage::ValidateOutput, "validate output"),
+        (Stage::Record, "record"),
+        (Stage::Answer, "answer"),
     ];
 
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);

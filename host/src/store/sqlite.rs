@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
 use super::{
     files::{self, DatabaseFiles, Prepared},
@@ -159,6 +159,8 @@ fn attach(path: &Path, mode: &str) -> rusqlite::Result<Connection> {
         | OpenFlags::SQLITE_OPEN_URI;
     let connection = Connection::open_in_memory_with_flags(flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    // A plan holds for all values: otherwise a statement that is kept is compiled again for each.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     let file = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     connection.execute("ATTACH DATABASE ?1 AS ops", [format!("file:{file}?mode={mode}")])?;
     Ok(connection)
