@@ -69,7 +69,7 @@ impl Row {
         let before = server.processor_time()?;
         let request = self.ask.request(&server.token);
         let seen = runtime.block_on(client::load(server.address.clone(), request, at_once, time))?;
-        let used = server.processor_time()? - before;
+        let used = server.processor_time()?.saturating_sub(before);
         let calls = u32::try_from(seen.calls().max(1))?;
         Ok((seen, used.as_secs_f64() * 1e6 / f64::from(calls)))
     }

@@ -23,12 +23,12 @@ impl Stages {
 pub(crate) fn table(all: &[Stages]) -> String {
     let Some(first) = all.first() else { return String::new() };
     let row = |name: &str, cell: &dyn Fn(&Stages) -> f64| {
-        let cells: String = all.iter().map(|of| format!(" {:.1} |", cell(of))).collect();
-        format!("| {name} |{cells}\n")
+        let cells: Vec<_> = all.iter().map(|of| format!("{:.1}", cell(of))).collect();
+        format!("| {name} | {} |\n", cells.join(" | "))
     };
     let within = |of: &Stages| of.means.iter().map(|(_, mean)| mean / 1000.0).sum::<f64>();
-    let loads: String = all.iter().map(|of| format!(" {} |", of.load)).collect();
-    let mut table = format!("| µs |{loads}\n|---|{}\n", "--:|".repeat(all.len()));
+    let loads: Vec<_> = all.iter().map(|of| of.load.as_str()).collect();
+    let mut table = format!("| µs | {} |\n|---|{}\n", loads.join(" | "), "--:|".repeat(all.len()));
     for (stage, (name, _)) in first.means.iter().enumerate() {
         table.push_str(&row(name, &|of| of.means[stage].1 / 1000.0));
     }

@@ -204,3 +204,27 @@ fn migrate(connection: &mut Connection, older: Older) -> rusqlite::Result<Migrat
 pub fn version(connection: &Connection) -> rusqlite::Result<u32> {
     connection.pragma_query_value(Some("ops"), "user_version", |row| row.get(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+
+    #[test]
+    fn a_statement_that_is_kept_is_compiled_once_and_what_it_would_undo_is_in_no_file() {
+        let folder = std::env::temp_dir().join(format!("bulkhead-test-{}", uuid::Uuid::new_v4()));
+        std::fs::create_dir(&folder).expect("a folder");
+        let Database { connection, .. } = open(&folder.join("ops.db")).expect("a database");
+        let query = "SELECT seq FROM ops.run_events WHERE writer = ?1 ORDER BY seq DESC LIMIT 1";
+        let mut statement = connection.prepare(query).expect("a query");
+        for writer in ["one", "another", "a third"] {
+            assert!(!statement.exists([writer]).expect("an answer"));
+        }
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+        let in_memory = 2;
+        let store = connection.pragma_query_value(None, "temp_store", |row| row.get::<_, i64>(0)).expect("a number");
+        assert_eq!(store, in_memory);
+        std::fs::remove_dir_all(&folder).expect("removed");
+    }
+}
