@@ -28,7 +28,7 @@ impl Hub {
             Err(error) => Err(error),
         };
         match verified {
-            Ok(caller) => Ok(Arc::new(caller)),
+            Ok(caller) => Ok(caller),
             Err(error) => Err(self.refuse(error.into(), "authenticate", None, surface, correlation_id).await),
         }
     }

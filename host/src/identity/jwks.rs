@@ -7,12 +7,15 @@ use std::{
 };
 
 use arc_swap::ArcSwapOption;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use jsonwebtoken::Header;
 use tokio::sync::Mutex;
 
 use super::{
+    Caller, IdentityError,
     key_set::{Keys, usable_keys},
-    verify::{IdentityError, validation},
+    lifetime::Moment,
+    remembered::{Digest, Remembered},
+    verify::{validation, verified},
 };
 use crate::outbound::{Acting, Allowlist, Gate, Limits, Method, OutboundRequest};
 
@@ -60,9 +63,11 @@ pub enum JwksError {
     NoKeys,
 }
 
+/// What one fetch found, with the tokens that it verified: another set knows nothing of them.
 struct KeySet {
     keys: Keys,
     fetched: Instant,
+    remembered: Remembered,
 }
 
 /// A cached key set that renews itself.
@@ -102,30 +107,67 @@ impl JwksSource {
         &self.0.settings.issuer
     }
 
-    /// The key for a token's `kid` and the checks that go with it.
-    pub(super) async fn key_for(
-        &self,
-        kid: Option<&str>,
-        algorithm: Algorithm,
-    ) -> Result<(DecodingKey, Validation), IdentityError> {
-        let kid = kid.ok_or(IdentityError::Malformed("its header has no kid"))?;
-        let source = &self.0;
-        let standing = source.standing(kid, Instant::now());
-        if standing != Standing::Fresh {
-            let (source, kid) = (Arc::clone(source), kid.to_owned());
-            // In a task of its own: callers that go away while the keys are fetched must not keep others from them.
-            let renewed = tokio::spawn(async move { source.renew(&kid).await });
-            // Whose key is there does not wait for another one.
-            if standing == Standing::Missing {
-                renewed.await.map_err(|_| IdentityError::KeysUnavailable)?;
-            }
+    /// The caller of a token that the keys which serve at `now` have verified before.
+    pub(super) fn recall(&self, digest: &Digest, now: Moment) -> Option<Arc<Caller>> {
+        let set = self.0.valid(now.monotonic)?;
+        let caller = set.remembered.recall(digest, now.clock)?;
+        if !set.is_fresh(now.monotonic) {
+            self.renew_aside(now.monotonic);
         }
-        let set = source.valid(Instant::now()).ok_or(IdentityError::KeysUnavailable)?;
+        Some(caller)
+    }
+
+    /// Verifies a token whose header is in order with the key that this names.
+    pub(super) async fn verify(
+        &self,
+        token: &str,
+        digest: Digest,
+        header: &Header,
+        now: impl Fn() -> Moment,
+    ) -> Result<Arc<Caller>, IdentityError> {
+        let kid = header.kid.as_deref().ok_or(IdentityError::Malformed("its header has no kid"))?;
+        let (source, algorithm) = (&self.0, header.alg);
+        let shown = now().monotonic;
+        match source.standing(kid, shown) {
+            Standing::Fresh => {}
+            // Whose key is there does not wait for another one.
+            Standing::Due => self.renew_aside(shown),
+            Standing::Missing => self.renew_for(kid, shown).await?,
+        }
+        let set = source.valid(now().monotonic).ok_or(IdentityError::KeysUnavailable)?;
         let (of_key, key) = set.keys.get(kid).ok_or(IdentityError::Signature)?;
         if *of_key != algorithm {
             return Err(IdentityError::Algorithm("it is not the one of the issuer's key"));
         }
-        Ok((key.clone(), validation(algorithm, &source.settings.issuer, &source.settings.audiences)))
+        let validation = validation(algorithm, &source.settings.issuer, &source.settings.audiences);
+        let now = now().clock;
+        // By the keys that verified it, even if there are others meanwhile.
+        Ok(set.remembered.keep(digest, verified(token, key, &validation, now)?, now))
+    }
+
+    /// Fetches the keys for one that is not there. In a task of its own: callers that go away meanwhile must not keep others
+    /// from them.
+    async fn renew_for(&self, kid: &str, now: Instant) -> Result<(), IdentityError> {
+        let (source, kid) = (Arc::clone(&self.0), kid.to_owned());
+        let renewed = tokio::spawn(async move {
+            let mut last = source.last_attempt.lock().await;
+            // Somebody else's fetch may have found it.
+            if source.standing(&kid, now) != Standing::Fresh {
+                source.renew(&mut last).await;
+            }
+        });
+        renewed.await.map_err(|_| IdentityError::KeysUnavailable)
+    }
+
+    /// Fetches the keys while the old ones serve. Nobody waits for it.
+    fn renew_aside(&self, now: Instant) {
+        let source = Arc::clone(&self.0);
+        tokio::spawn(async move {
+            let Ok(mut last) = source.last_attempt.try_lock() else { return };
+            if !source.valid(now).is_some_and(|set| set.is_fresh(now)) {
+                source.renew(&mut last).await;
+            }
+        });
     }
 }
 
@@ -148,25 +190,20 @@ impl Source {
 
     fn standing(&self, kid: &str, now: Instant) -> Standing {
         match self.valid(now).filter(|set| set.keys.contains_key(kid)) {
-            Some(set) if set.age(now) < FRESH_FOR => Standing::Fresh,
+            Some(set) if set.is_fresh(now) => Standing::Fresh,
             Some(_) => Standing::Due,
             None => Standing::Missing,
         }
     }
 
-    /// Fetches the key set unless somebody just did. A failure keeps the keys for the rest of their time. Only tokens whose
-    /// key is not there wait for a fetch that somebody else began.
-    async fn renew(&self, kid: &str) {
-        let waits = self.standing(kid, Instant::now()) == Standing::Missing;
-        let fetching = if waits { Some(self.last_attempt.lock().await) } else { self.last_attempt.try_lock().ok() };
-        let Some(mut last) = fetching else { return };
+    /// Fetches the key set unless that was done just now. A failure keeps the keys for the rest of their time.
+    async fn renew(&self, last_attempt: &mut Option<Instant>) {
         let now = Instant::now();
-        let done_meanwhile = self.standing(kid, now) == Standing::Fresh;
         let cool_down = if self.valid(now).is_some() { COOL_DOWN } else { FIRST_COOL_DOWN };
-        if done_meanwhile || last.is_some_and(|at| now.duration_since(at) < cool_down) {
+        if last_attempt.is_some_and(|at| now.duration_since(at) < cool_down) {
             return;
         }
-        *last = Some(now);
+        *last_attempt = Some(now);
         self.take(self.fetch(now).await);
     }
 
@@ -199,7 +236,7 @@ impl Source {
         if answer.status != 200 {
             return Err(JwksError::Fetch(format!("status {}", answer.status)));
         }
-        Ok(KeySet { keys: usable_keys(&answer.body)?, fetched: now })
+        Ok(KeySet { keys: usable_keys(&answer.body)?, fetched: now, remembered: Remembered::default() })
     }
 }
 
@@ -207,70 +244,11 @@ impl KeySet {
     fn age(&self, now: Instant) -> Duration {
         now.duration_since(self.fetched)
     }
+
+    fn is_fresh(&self, now: Instant) -> bool {
+        self.age(now) < FRESH_FOR
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn source() -> JwksSource {
-        let settings = IdpSettings {
-            // Nobody listens there.
-            jwks_url: "http://127.0.0.1:1/jwks.json".to_owned(),
-            issuer: "https://issuer.example".to_owned(),
-            audiences: vec!["https://hub.example".to_owned()],
-        };
-        JwksSource::new(settings).expect("a source")
-    }
-
-    fn keys(fetched: Instant) -> KeySet {
-        let key = json!({
-            "kty": "EC", "crv": "P-256", "kid": "one",
-            "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
-        });
-        KeySet { keys: usable_keys(json!({ "keys": [key] }).to_string().as_bytes()).expect("a key"), fetched }
-    }
-
-    #[test]
-    fn a_withdrawn_key_ends_with_its_time_also_while_fetches_fail() {
-        let (source, start) = (source().0, Instant::now());
-        let after = |minutes: u64| start + Duration::from_mins(minutes);
-        assert_eq!(source.standing("one", start), Standing::Missing);
-        source.take(Ok(keys(start)));
-        for (minutes, standing) in [
-            (0, Standing::Fresh),
-            (4, Standing::Fresh),
-            (5, Standing::Due),
-            (9, Standing::Due),
-            (10, Standing::Missing),
-        ] {
-            source.take(Err(JwksError::Fetch("status 500".to_owned())));
-            source.take(Err(JwksError::NotAKeySet));
-            assert_eq!(source.standing("one", after(minutes)), standing, "after {minutes} minutes");
-            assert_eq!(source.standing("other", after(minutes)), Standing::Missing);
-            assert_eq!(source.valid(after(minutes)).is_some(), standing != Standing::Missing);
-        }
-        source.take(Ok(keys(after(10))));
-        assert_eq!(source.standing("one", after(11)), Standing::Fresh, "the issuer is back");
-        source.take(Err(JwksError::NoKeys));
-        assert_eq!(
-            source.standing("one", after(11)),
-            Standing::Missing,
-            "an issuer without keys has withdrawn them all"
-        );
-    }
-
-    #[tokio::test]
-    async fn nobody_is_let_in_by_keys_that_have_served_their_time() {
-        let source = source();
-        let Some(long_ago) = Instant::now().checked_sub(VALID_FOR) else { return };
-        source.0.take(Ok(keys(long_ago)));
-        let found = source.key_for(Some("one"), Algorithm::ES256).await.map(|_| ());
-        assert_eq!(found, Err(IdentityError::KeysUnavailable));
-        let Some(due) = Instant::now().checked_sub(FRESH_FOR) else { return };
-        source.0.take(Ok(keys(due)));
-        assert!(source.key_for(Some("one"), Algorithm::ES256).await.is_ok(), "due, and the issuer is away");
-    }
-}
+mod tests;

@@ -3,6 +3,7 @@
 use std::{
     fmt, io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -14,7 +15,12 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, enco
 use serde_json::json;
 use uuid::Uuid;
 
-use super::verify::validation;
+use super::{
+    Caller, IdentityError,
+    lifetime::Moment,
+    remembered::{Digest, Remembered},
+    verify::{validation, verified},
+};
 use crate::{names::Role, store::private_file};
 
 /// Issuer and audience of local tokens.
@@ -54,12 +60,12 @@ pub struct MintRequest {
     pub ttl: Duration,
 }
 
-/// The hub's own key pair.
-#[cfg_attr(any(test, fuzzing), derive(Clone))]
+/// The hub's own key pair. It is read when the hub starts: another one in its file is that of the next hub.
 pub struct LocalKeys {
     signing: EncodingKey,
     verifying: DecodingKey,
     validation: Validation,
+    remembered: Remembered,
 }
 
 impl fmt::Debug for LocalKeys {
@@ -86,6 +92,7 @@ impl LocalKeys {
             verifying: DecodingKey::from_ec_der(pair.public_key().as_ref()),
             signing: EncodingKey::from_ec_der(der),
             validation: validation(Algorithm::ES256, ISSUER, &[AUDIENCE]),
+            remembered: Remembered::default(),
         })
     }
 
@@ -115,10 +122,22 @@ impl LocalKeys {
         Ok(encode(&Header::new(Algorithm::ES256), &claims, &self.signing)?)
     }
 
-    pub(super) fn decoding_key(&self) -> &DecodingKey {
+    pub(super) fn recall(&self, digest: &Digest, now: Moment) -> Option<Arc<Caller>> {
+        self.remembered.recall(digest, now.clock)
+    }
+
+    /// Verifies a token whose header is in order.
+    pub(super) fn verify(&self, token: &str, digest: Digest, now: Moment) -> Result<Arc<Caller>, IdentityError> {
+        let found = verified(token, &self.verifying, &self.validation, now.clock)?;
+        Ok(self.remembered.keep(digest, found, now.clock))
+    }
+
+    #[cfg(test)]
+    pub(super) fn verifying(&self) -> &DecodingKey {
         &self.verifying
     }
 
+    #[cfg(any(test, fuzzing))]
     pub(super) fn validation(&self) -> &Validation {
         &self.validation
     }

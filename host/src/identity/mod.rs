@@ -6,9 +6,13 @@
 mod caller;
 mod jwks;
 mod key_set;
+mod lifetime;
 mod local;
 #[cfg(any(test, fuzzing))]
 pub mod properties;
+mod remembered;
+#[cfg(test)]
+mod tests;
 mod verify;
 
 pub use caller::Caller;

@@ -1,13 +1,17 @@
 //! Token verification (RFC 7519, RFC 8725): signature, algorithm, lifetime, issuer, audience, then the caller.
 
-use std::time::{Duration, SystemTime};
+use std::{sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header, errors::ErrorKind};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{Caller, JwksSource, LocalKeys};
+use super::{
+    Caller, JwksSource, LocalKeys,
+    lifetime::{LEEWAY, Lifetime, Moment},
+    remembered::{Digest, Verified},
+};
 use crate::{
     invocation::told,
     json::{self, Object},
@@ -18,13 +22,6 @@ use crate::{
 const TOKEN_MAX: usize = 8 * 1024;
 /// The longest team name kept, in characters.
 const TEAM_MAX: usize = 64;
-/// Clock skew allowed on `exp` and `nbf`, in seconds.
-const LEEWAY_SECONDS: u64 = 5;
-/// The same on `iat`, which says when and not from when: far in the future it means a broken clock or a forger.
-const IAT_LEEWAY: Duration = Duration::from_secs(60);
-/// The longest that a token may still be valid. One that is valid for ever cannot be waited out when it leaks.
-const VALID_MAX: Duration = Duration::from_hours(366 * 24);
-
 /// Why a caller could not be authenticated. The text is safe to answer: it never repeats the token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
@@ -98,8 +95,9 @@ struct Claims {
     /// One text (RFC 7519 §4.1.1). The library, which compares it, would also take a list that has the right one in it.
     #[serde(rename = "iss")]
     _iss: String,
-    /// Seconds since 1970, perhaps with a fraction (RFC 7519 §2), like `iat`.
+    /// Seconds since 1970, perhaps with a fraction (RFC 7519 §2), like `nbf` and `iat`.
     exp: f64,
+    nbf: Option<f64>,
     iat: Option<f64>,
     #[serde(default)]
     app_metadata: Object<AppMetadata>,
@@ -116,22 +114,31 @@ impl Identity {
     ///
     /// # Errors
     /// Every way a token can be wrong; see [`IdentityError`].
-    pub async fn verify(&self, token: &str) -> Result<Caller, IdentityError> {
+    pub async fn verify(&self, token: &str) -> Result<Arc<Caller>, IdentityError> {
+        self.verify_by(token, Moment::now).await
+    }
+
+    /// The same by any clock.
+    pub(super) async fn verify_by(&self, token: &str, now: impl Fn() -> Moment) -> Result<Arc<Caller>, IdentityError> {
         if token.len() > TOKEN_MAX {
             return Err(IdentityError::Malformed("longer than 8 KiB"));
         }
-        let header = decode_header(token).map_err(|error| refusal(error.kind()))?;
-        if !is_object(token, HEADER) {
-            return Err(IdentityError::Malformed("its header is not a JSON object, or has a name twice"));
+        let digest = Digest::of(token);
+        if let Some(caller) = self.recall(&digest, now()) {
+            return Ok(caller);
         }
-        plain(&header)?;
-        let algorithm = asymmetric(&header)?;
+        let header = header_of(token)?;
         match self {
-            Self::Local(keys) => verified(token, keys.decoding_key(), keys.validation()),
-            Self::Idp(source) => {
-                let (key, validation) = source.key_for(header.kid.as_deref(), algorithm).await?;
-                verified(token, &key, &validation)
-            }
+            Self::Local(keys) => keys.verify(token, digest, now()),
+            Self::Idp(source) => source.verify(token, digest, &header, now).await,
+        }
+    }
+
+    /// The caller of a token that the keys which serve at `now` have verified before.
+    fn recall(&self, digest: &Digest, now: Moment) -> Option<Arc<Caller>> {
+        match self {
+            Self::Local(keys) => keys.recall(digest, now),
+            Self::Idp(source) => source.recall(digest, now),
         }
     }
 
@@ -143,6 +150,17 @@ impl Identity {
             Self::Idp(source) => Some(source.issuer()),
         }
     }
+}
+
+/// The header of a token that is one by its form, and as plain as it has to be.
+fn header_of(token: &str) -> Result<Header, IdentityError> {
+    let header = decode_header(token).map_err(|error| refusal(error.kind()))?;
+    if !is_object(token, HEADER) {
+        return Err(IdentityError::Malformed("its header is not a JSON object, or has a name twice"));
+    }
+    plain(&header)?;
+    asymmetric(&header)?;
+    Ok(header)
 }
 
 /// Refuses what would make the token something else than a signed set of claims: extensions that are critical (RFC 7515
@@ -160,30 +178,31 @@ fn plain(header: &Header) -> Result<(), IdentityError> {
 
 /// Symmetric algorithms are refused outright: accepting one beside public keys invites signing with a public key
 /// (RFC 8725 §2.1, §3.1). `alg: none` does not even parse as an algorithm.
-fn asymmetric(header: &Header) -> Result<Algorithm, IdentityError> {
+fn asymmetric(header: &Header) -> Result<(), IdentityError> {
     match header.alg {
-        alg @ (Algorithm::ES256 | Algorithm::ES384 | Algorithm::RS256 | Algorithm::EdDSA) => Ok(alg),
+        Algorithm::ES256 | Algorithm::ES384 | Algorithm::RS256 | Algorithm::EdDSA => Ok(()),
         _ => Err(IdentityError::Algorithm("use ES256, ES384, RS256 or EdDSA")),
     }
 }
 
-pub(super) fn verified(token: &str, key: &DecodingKey, validation: &Validation) -> Result<Caller, IdentityError> {
+/// The caller of a token that this key has signed and that is valid at `now`, by the clock.
+pub(super) fn verified(
+    token: &str,
+    key: &DecodingKey,
+    validation: &Validation,
+    now: Duration,
+) -> Result<Verified, IdentityError> {
     let Object(claims) =
         decode::<Object<Claims>>(token, key, validation).map_err(|error| refusal(error.kind()))?.claims;
     if !is_object(token, PAYLOAD) {
         return Err(IdentityError::Malformed("its claims are not a JSON object, or have a name twice"));
     }
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    if claims.iat.is_some_and(|issued| issued > (now + IAT_LEEWAY).as_secs_f64()) {
-        return Err(IdentityError::NotYetValid);
-    }
-    if claims.exp > (now + VALID_MAX).as_secs_f64() {
-        return Err(IdentityError::Malformed("it is valid for longer than a year"));
-    }
+    let lifetime = Lifetime { exp: claims.exp, nbf: claims.nbf, iat: claims.iat };
+    lifetime.check(now)?;
     let Object(metadata) = claims.app_metadata;
     let role = metadata.ops_role.as_deref().and_then(Role::from_name);
     let team = metadata.team.map(|team| team.chars().take(TEAM_MAX).collect());
-    Ok(Caller { user: claims.sub, role, team })
+    Ok(Verified { caller: Arc::new(Caller { user: claims.sub, role, team }), lifetime })
 }
 
 /// The parts of a token that are JSON.
@@ -200,7 +219,7 @@ fn is_object(token: &str, part: usize) -> bool {
 /// What every validation shares; the caller adds issuer and audience, which are required.
 pub(super) fn validation(algorithm: Algorithm, issuer: &str, audiences: &[impl ToString]) -> Validation {
     let mut validation = Validation::new(algorithm);
-    validation.leeway = LEEWAY_SECONDS;
+    validation.leeway = LEEWAY.as_secs();
     validation.validate_nbf = true;
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
     validation.set_issuer(&[issuer]);

@@ -4,13 +4,15 @@
 mod attacks;
 mod provider;
 
+use std::time::{Duration, SystemTime};
+
 use futures::future::join_all;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::support::{
     hub::{ADMIN, Hub, Reply, VIEWER},
-    jwt::{Es256, claims, with},
+    jwt::{Es256, claims, now, with},
 };
 
 const HELLO: &str = r"
@@ -108,4 +110,27 @@ async fn without_a_known_role_a_caller_may_do_nothing() {
         assert_eq!(list["result"]["tools"], json!([]), "{value}");
         assert_eq!(hub.get("/providers/hello-rs/health", Some(&token)).await.status, 403, "{value}");
     }
+}
+
+#[tokio::test]
+async fn a_token_that_is_shown_all_the_time_ends_with_its_second_all_the_same() {
+    let hub = Hub::start(HELLO);
+    let end = now(1);
+    let token = Es256::of_hub(&hub).token(&es256(), &with(claims(VIEWER), "exp", json!(end)));
+    let mut accepted = 0;
+    loop {
+        let sent = SystemTime::now();
+        let reply = call(&hub, &token).await;
+        if reply.status == 401 {
+            assert_eq!(code(&reply), "token_expired", "{reply:?}");
+            break;
+        }
+        assert_eq!(reply.status, 200, "{reply:?}");
+        let last = SystemTime::UNIX_EPOCH + Duration::from_secs(end.cast_unsigned() + 6);
+        assert!(sent < last, "it has ended, and with it the five seconds that clocks may differ");
+        accepted += 1;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(now(0) > end + 5, "it was valid until then");
+    assert!(accepted > 1, "the hub knew it");
 }
