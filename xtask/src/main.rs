@@ -46,9 +46,6 @@ fn main() -> ExitCode {
 
 fn dispatch(args: &[String]) -> Result<ExitCode> {
     let (command, rest) = args.split_first().map_or(("help", args), |(first, rest)| (first.as_str(), rest));
-    if command == run::GREETER {
-        return run::greet(rest).map(|()| ExitCode::SUCCESS);
-    }
     let workspace = Workspace::find()?;
     match command {
         "run" => match run::run(&workspace, rest)? {},

@@ -1,11 +1,10 @@
-//! `cargo xtask run`: everything built, the hub in the foreground, and a first call ready to paste.
+//! `cargo xtask run`: everything built, a first call ready to paste, then the hub in the foreground.
 
 use std::convert::Infallible;
 use std::env;
-use std::io::{self, BufRead, PipeReader};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -13,11 +12,8 @@ use anyhow::{Context, Result, bail};
 use crate::workspace::Workspace;
 use crate::{components, host, process};
 
-/// The command under which this program starts itself beside the hub.
-pub const GREETER: &str = "greet-beside-the-hub";
-
 /// What the hub prints once it answers; the address follows.
-const READY: &str = "listening on ";
+const READY: &str = "listening on";
 
 /// The token of the first call, which is pasted at once.
 const FIRST: Wanted = Wanted { role: "ops_operator", ttl: "1h" };
@@ -32,21 +28,26 @@ struct Wanted<'a> {
     ttl: &'a str,
 }
 
-/// Builds, then *becomes* the hub, so that Ctrl-C, SIGTERM and the exit status are the hub's own and nothing is left
-/// behind. A second process reads the hub's output, greets when it is ready, and ends with it.
+/// Builds, makes the tokens (and the key that signs them, where there is none yet), greets, then *becomes* the hub: Ctrl-C,
+/// SIGTERM and the exit status are the hub's own, nothing runs beside it and nothing is left behind.
 pub fn run(workspace: &Workspace, args: &[String]) -> Result<Infallible> {
     let (client, serve_args) = wanted(args)?;
     components::build(workspace, components::Which::Shipped)?;
     host::build(workspace)?;
 
-    let data = option(serve_args, "--data").or_else(|| env::var("BULKHEAD_DATA").ok()).unwrap_or_else(|| "data".into());
-    let has_issuer = option(serve_args, "--jwks-url").is_some() || env::var_os("BULKHEAD_JWKS_URL").is_some();
     let hub = workspace.hub();
-    let (output, input) = io::pipe().context("no pipe for the hub's output")?;
-    start_greeter(workspace, &hub, if has_issuer { None } else { Some(&data) }, client, output)?;
+    let url = reachable(&setting(serve_args, "--listen", "BULKHEAD_LISTEN", "127.0.0.1:8080"));
+    let data = setting(serve_args, "--data", "BULKHEAD_DATA", "data");
+    let has_issuer = option(serve_args, "--jwks-url").is_some() || env::var_os("BULKHEAD_JWKS_URL").is_some();
+    if has_issuer {
+        println!("{}", of_others(&url));
+    } else {
+        let token = |wanted| mint(&workspace.root, &hub, &data, wanted);
+        println!("{}", welcome(&url, &token(FIRST)?, client, &token(client)?));
+    }
 
     let mut command = Command::new(&hub);
-    command.current_dir(&workspace.root).arg("serve").args(serve_args).stdout(input);
+    command.current_dir(&workspace.root).arg("serve").args(serve_args);
     if option(serve_args, "--data").is_none() {
         command.args(["--data", &data]);
     }
@@ -73,20 +74,9 @@ fn wanted(args: &[String]) -> Result<(Wanted<'_>, &[String])> {
     Ok((client, serve_args))
 }
 
-fn start_greeter(
-    workspace: &Workspace,
-    hub: &Path,
-    data: Option<&str>,
-    client: Wanted<'_>,
-    output: PipeReader,
-) -> Result<()> {
-    let program = env::current_exe().context("this program's own path is unknown")?;
-    let mut greeter = Command::new(program);
-    greeter.current_dir(&workspace.root).arg(GREETER).arg(hub).args([client.role, client.ttl]).args(data);
-    greeter.stdin(Stdio::from(output));
-    // In a group of its own Ctrl-C passes it by: it has to outlive the hub's last line.
-    greeter.process_group(0).spawn().context("the greeter could not start")?;
-    Ok(())
+/// What `serve` goes by: its argument, or the variable, or what it does without either.
+fn setting(args: &[String], name: &str, variable: &str, default: &str) -> String {
+    option(args, name).or_else(|| env::var(variable).ok()).unwrap_or_else(|| default.to_owned())
 }
 
 /// The value of an option in either spelling.
@@ -102,46 +92,25 @@ fn option(args: &[String], name: &str) -> Option<String> {
     None
 }
 
-/// Passes the hub's output on and greets once, when the hub says that it is ready.
-pub fn greet(args: &[String]) -> Result<()> {
-    let [hub, role, ttl, data @ ..] = args else { bail!("this command is not for people; use `cargo xtask run`") };
-    let client = Wanted { role, ttl };
-    let mut greeted = false;
-    for line in io::stdin().lock().lines() {
-        let line = line.context("the hub's output is lost")?;
-        println!("{line}");
-        if let Some(url) = line.strip_prefix(READY).filter(|_| !greeted) {
-            greeted = true;
-            let url = reachable(url.trim());
-            println!("{}", data.first().map_or_else(|| of_others(&url), |data| greeting(&url, hub, data, client)));
-        }
-    }
-    Ok(())
+/// Where a client finds a hub that listens there: an address that stands for all of the machine's cannot be dialled, and
+/// which port becomes of 0 is told by the hub alone.
+fn reachable(listen: &str) -> String {
+    let url = format!("http://{listen}").replacen("//0.0.0.0:", "//127.0.0.1:", 1).replacen("//[::]:", "//[::1]:", 1);
+    url.strip_suffix(":0").map_or(url.clone(), |host| format!("{host}:PORT"))
 }
 
-/// An address that a client can dial: one that stands for all of the machine's is none.
-fn reachable(url: &str) -> String {
-    url.replacen("//0.0.0.0:", "//127.0.0.1:", 1).replacen("//[::]:", "//[::1]:", 1)
-}
-
-fn greeting(url: &str, hub: &str, data: &str, client: Wanted<'_>) -> String {
-    match mint(hub, data, FIRST).and_then(|first| Ok((first, mint(hub, data, client)?))) {
-        Ok((first, of_client)) => welcome(url, &first, client, &of_client),
-        Err(error) => format!("\nThe hub is ready at {url}, but no token could be made: {error:#}\n"),
-    }
-}
-
-fn mint(hub: &str, data: &str, wanted: Wanted<'_>) -> Result<String> {
+fn mint(root: &Path, hub: &Path, data: &str, wanted: Wanted<'_>) -> Result<String> {
     let mut command = Command::new(hub);
-    command.args(["token", "--role", wanted.role, "--ttl", wanted.ttl, "--data", data]);
-    Ok(process::capture(&mut command, Duration::from_secs(20))?.trim().to_owned())
+    command.current_dir(root).args(["token", "--role", wanted.role, "--ttl", wanted.ttl, "--data", data]);
+    let token = process::capture(&mut command, Duration::from_secs(20)).context("no token could be made")?;
+    Ok(token.trim().to_owned())
 }
 
 fn welcome(url: &str, first: &str, client: Wanted<'_>, of_client: &str) -> String {
     let Wanted { role, ttl } = client;
     format!(
         "\n\
-         Bulkhead is ready. A token for the role {}, for {}:\n\n{first}\n\n\
+         Bulkhead starts, and is ready once it says `{READY}`. A token for the role {}, for {}:\n\n{first}\n\n\
          A first call, to paste into another terminal:\n\n{}\n\n\
          Claude Code, and any other client of MCP (with a token of its own for {role}, for {ttl}; `cargo xtask run --role \
          ops_operator` for one that may do more):\n\n{}\n\n\
@@ -157,7 +126,7 @@ fn welcome(url: &str, first: &str, client: Wanted<'_>, of_client: &str) -> Strin
 fn of_others(url: &str) -> String {
     format!(
         "\n\
-         Bulkhead is ready. With a token of your identity provider in TOKEN:\n\n{}\n\n{}\n\n\
+         Bulkhead starts, and is ready once it says `{READY}`. With a token of your identity provider in TOKEN:\n\n{}\n\n{}\n\n\
          Ctrl-C stops the hub.\n",
         first_call(url, "$TOKEN"),
         add_to_claude(url, "$TOKEN"),
@@ -222,9 +191,11 @@ mod tests {
 
     #[test]
     fn an_address_of_everywhere_is_told_as_one_that_can_be_dialled() {
-        assert_eq!(reachable("http://0.0.0.0:8080"), "http://127.0.0.1:8080");
-        assert_eq!(reachable("http://[::]:8080"), "http://[::1]:8080");
-        assert_eq!(reachable("http://10.0.0.0:8080"), "http://10.0.0.0:8080");
+        assert_eq!(reachable("0.0.0.0:8080"), "http://127.0.0.1:8080");
+        assert_eq!(reachable("[::]:8080"), "http://[::1]:8080");
+        assert_eq!(reachable("10.0.0.0:8080"), "http://10.0.0.0:8080");
+        assert_eq!(reachable("127.0.0.1:0"), "http://127.0.0.1:PORT");
+        assert_eq!(reachable("[::]:0"), "http://[::1]:PORT");
     }
 
     #[test]
