@@ -1,12 +1,13 @@
 //! What ties together everything that belongs to one request.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use uuid::Uuid;
 
 /// Ties log lines, events and answers together: 1 to 128 of `[A-Za-z0-9._:-]`.
+/// Clones are the same text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CorrelationId(String);
+pub struct CorrelationId(Arc<str>);
 
 impl CorrelationId {
     /// The caller's id if it is a proper one, otherwise a fresh one.
@@ -16,7 +17,8 @@ impl CorrelationId {
             (1..=128).contains(&id.len())
                 && id.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b':' | b'-'))
         };
-        Self(given.filter(proper).map_or_else(|| Uuid::now_v7().to_string(), str::to_owned))
+        let mut fresh = Uuid::encode_buffer();
+        Self(given.filter(proper).unwrap_or_else(|| Uuid::now_v7().hyphenated().encode_lower(&mut fresh)).into())
     }
 
     /// The id as text.
