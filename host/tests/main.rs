@@ -12,6 +12,7 @@ mod health;
 mod identity;
 mod limits;
 mod mcp;
+mod module_graph;
 mod outbound;
 mod providers;
 mod registry;

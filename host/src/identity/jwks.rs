@@ -11,7 +11,8 @@ use jsonwebtoken::Header;
 use tokio::sync::Mutex;
 
 use super::{
-    Caller, IdentityError,
+    caller::Caller,
+    error::{IdentityError, JwksError},
     key_set::{Keys, usable_keys},
     lifetime::Moment,
     remembered::{Digest, Remembered},
@@ -42,25 +43,6 @@ pub struct IdpSettings {
     pub issuer: String,
     /// The `aud` of which tokens must carry one: that of the configuration, and the resources that the hub publishes.
     pub audiences: Vec<String>,
-}
-
-/// Why the issuer's keys cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum JwksError {
-    /// The URL cannot be called.
-    #[error("the JWKS URL cannot be used: {0}")]
-    Url(String),
-    /// The fetch failed.
-    #[error("the JWKS could not be fetched: {0}")]
-    Fetch(String),
-    /// The answer is something else.
-    #[error("the JWKS answer is not a key set: look whether the JWKS URL is the right one")]
-    NotAKeySet,
-    /// The answer holds no usable key.
-    #[error(
-        "the JWKS answer has no usable signing key: publish one (ES256, ES384, RS256 or EdDSA) with a kid of its own"
-    )]
-    NoKeys,
 }
 
 /// What one fetch found, with the tokens that it verified: another set knows nothing of them.

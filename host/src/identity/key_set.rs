@@ -9,7 +9,7 @@ use jsonwebtoken::{
 };
 use serde_json::{Map, Value};
 
-use super::JwksError;
+use super::error::JwksError;
 use crate::json;
 
 /// At most this many keys are kept.

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::IdentityError;
+use super::error::IdentityError;
 
 /// Clock skew allowed on `exp` and `nbf`, in seconds.
 pub(super) const LEEWAY: Duration = Duration::from_secs(5);

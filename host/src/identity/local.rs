@@ -16,7 +16,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    Caller, IdentityError,
+    caller::Caller,
+    error::IdentityError,
     lifetime::Moment,
     remembered::{Digest, Remembered},
     verify::{validation, verified},

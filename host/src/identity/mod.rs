@@ -4,6 +4,7 @@
 //! There is no mode without authentication.
 
 mod caller;
+mod error;
 mod jwks;
 mod key_set;
 mod lifetime;
@@ -11,11 +12,13 @@ mod local;
 #[cfg(any(test, fuzzing))]
 pub mod properties;
 mod remembered;
+mod source;
 #[cfg(test)]
 mod tests;
 mod verify;
 
 pub use caller::Caller;
-pub use jwks::{IdpSettings, JwksError, JwksSource};
+pub use error::{IdentityError, JwksError};
+pub use jwks::{IdpSettings, JwksSource};
 pub use local::{LocalKeys, LocalKeysError, MintRequest};
-pub use verify::{Identity, IdentityError};
+pub use source::Identity;

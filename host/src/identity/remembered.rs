@@ -12,7 +12,7 @@ use std::{
 
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 
-use super::{Caller, lifetime::Lifetime};
+use super::{caller::Caller, lifetime::Lifetime};
 
 /// Tokens are remembered in groups, by the first byte of their digests. Each has a lock of its own.
 const GROUPS: usize = 256;

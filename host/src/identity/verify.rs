@@ -8,85 +8,18 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
-    Caller, JwksSource, LocalKeys,
-    lifetime::{LEEWAY, Lifetime, Moment},
-    remembered::{Digest, Verified},
+    caller::Caller,
+    error::IdentityError,
+    lifetime::{LEEWAY, Lifetime},
+    remembered::Verified,
 };
 use crate::{
-    invocation::told,
     json::{self, Object},
     names::Role,
 };
 
-/// The longest token accepted, in bytes. Supabase's are about 1 KiB.
-const TOKEN_MAX: usize = 8 * 1024;
 /// The longest team name kept, in characters.
 const TEAM_MAX: usize = 64;
-/// Why a caller could not be authenticated. The text is safe to answer: it never repeats the token.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum IdentityError {
-    /// No bearer token.
-    #[error(
-        "no bearer token: send `Authorization: Bearer <token>` (make one with `{}`, or get it from the identity provider if the hub has one)",
-        told("token --role ops_viewer")
-    )]
-    Missing,
-    /// Not a token this hub can read.
-    #[error("the bearer token is malformed: {0}")]
-    Malformed(&'static str),
-    /// Signed with an algorithm that is not allowed here.
-    #[error("the token's signing algorithm is not accepted: {0}")]
-    Algorithm(&'static str),
-    /// No key for it, or the signature is wrong.
-    #[error("the token's signature does not verify with any key of this hub's issuer")]
-    Signature,
-    /// `exp` has passed.
-    #[error(
-        "the token has expired: get a new one where it came from (with the hub's own keys: `{}`)",
-        told("token --role ops_viewer")
-    )]
-    Expired,
-    /// `nbf` is in the future.
-    #[error("the token is not valid yet: check the clocks of its issuer and this hub")]
-    NotYetValid,
-    /// `iss` is another.
-    #[error("the token's issuer is not the one this hub accepts")]
-    Issuer,
-    /// `aud` is another.
-    #[error("the token's audience is not this hub")]
-    Audience,
-    /// The issuer's keys cannot be had now.
-    #[error("the identity provider's signing keys (JWKS) cannot be fetched at the moment: try again shortly")]
-    KeysUnavailable,
-}
-
-impl IdentityError {
-    /// The stable code of this refusal, for answers and the audit trail.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Missing => "token_missing",
-            Self::Malformed(_) => "token_malformed",
-            Self::Algorithm(_) => "token_algorithm",
-            Self::Signature => "token_signature",
-            Self::Expired => "token_expired",
-            Self::NotYetValid => "token_not_yet_valid",
-            Self::Issuer => "token_issuer",
-            Self::Audience => "token_audience",
-            Self::KeysUnavailable => "issuer_unavailable",
-        }
-    }
-}
-
-/// Verifies tokens against one source of keys.
-#[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "a hub has one")]
-pub enum Identity {
-    /// The hub's own key pair.
-    Local(LocalKeys),
-    /// An identity provider's published keys.
-    Idp(JwksSource),
-}
 
 /// The claims that are read, each of one type and at most once. Others are ignored.
 #[derive(Debug, Deserialize)]
@@ -109,51 +42,8 @@ struct AppMetadata {
     team: Option<String>,
 }
 
-impl Identity {
-    /// Verifies a bearer token and names its caller.
-    ///
-    /// # Errors
-    /// Every way a token can be wrong; see [`IdentityError`].
-    pub async fn verify(&self, token: &str) -> Result<Arc<Caller>, IdentityError> {
-        self.verify_by(token, Moment::now).await
-    }
-
-    /// The same by any clock.
-    pub(super) async fn verify_by(&self, token: &str, now: impl Fn() -> Moment) -> Result<Arc<Caller>, IdentityError> {
-        if token.len() > TOKEN_MAX {
-            return Err(IdentityError::Malformed("longer than 8 KiB"));
-        }
-        let digest = Digest::of(token);
-        if let Some(caller) = self.recall(&digest, now()) {
-            return Ok(caller);
-        }
-        let header = header_of(token)?;
-        match self {
-            Self::Local(keys) => keys.verify(token, digest, now()),
-            Self::Idp(source) => source.verify(token, digest, &header, now).await,
-        }
-    }
-
-    /// The caller of a token that the keys which serve at `now` have verified before.
-    fn recall(&self, digest: &Digest, now: Moment) -> Option<Arc<Caller>> {
-        match self {
-            Self::Local(keys) => keys.recall(digest, now),
-            Self::Idp(source) => source.recall(digest, now),
-        }
-    }
-
-    /// The issuer that callers get tokens from, for RFC 9728 metadata; `None` when the hub issues its own.
-    #[must_use]
-    pub fn authorization_server(&self) -> Option<&str> {
-        match self {
-            Self::Local(_) => None,
-            Self::Idp(source) => Some(source.issuer()),
-        }
-    }
-}
-
 /// The header of a token that is one by its form, and as plain as it has to be.
-fn header_of(token: &str) -> Result<Header, IdentityError> {
+pub(super) fn header_of(token: &str) -> Result<Header, IdentityError> {
     let header = decode_header(token).map_err(|error| refusal(error.kind()))?;
     if !is_object(token, HEADER) {
         return Err(IdentityError::Malformed("its header is not a JSON object, or has a name twice"));

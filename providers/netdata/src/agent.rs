@@ -4,7 +4,7 @@ use bulkhead_sdk::HttpError;
 use bulkhead_sdk::http::RequestBuilder;
 use bulkhead_sdk::prelude::*;
 
-use crate::source::TOKEN;
+use crate::settings::TOKEN;
 
 /// A Netdata Agent at an address.
 pub struct Agent<'a> {

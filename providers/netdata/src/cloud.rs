@@ -3,7 +3,7 @@
 use bulkhead_sdk::http::RequestBuilder;
 use bulkhead_sdk::prelude::*;
 
-use crate::source::TOKEN;
+use crate::settings::TOKEN;
 
 /// A room in Netdata Cloud.
 pub struct Cloud<'a> {

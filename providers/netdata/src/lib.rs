@@ -15,6 +15,7 @@ mod names;
 mod nodes;
 mod pages;
 mod series;
+mod settings;
 mod source;
 
 use bulkhead_sdk::prelude::*;

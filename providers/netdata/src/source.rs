@@ -4,29 +4,7 @@ use bulkhead_sdk::prelude::*;
 
 use crate::agent::Agent;
 use crate::cloud::Cloud;
-
-/// The secret that holds a Cloud API token, or the bearer token of a protected Agent.
-pub const TOKEN: &str = "netdata_token";
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Settings {
-    agent_url: Option<String>,
-    cloud: Option<CloudSettings>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CloudSettings {
-    space: String,
-    room: String,
-    #[serde(default = "production")]
-    url: String,
-}
-
-fn production() -> String {
-    "https://app.netdata.cloud".to_owned()
-}
+use crate::settings::Settings;
 
 /// The one source that this provider reads.
 pub enum Source<'a> {

@@ -5,6 +5,7 @@ use bulkhead_sdk::paging::{Bounds, Page, Pages, collect};
 use bulkhead_sdk::prelude::*;
 use serde::de::DeserializeOwned;
 
+use crate::about::{About, Target};
 use crate::refusal::explain;
 use crate::scope::Scope;
 use crate::settings::{Settings, TOKEN};
@@ -18,26 +19,6 @@ pub struct Api<'a> {
     pub base: String,
     /// The project that lists are about unless the caller names another.
     pub project: Option<String>,
-}
-
-/// What a request is about, for its errors.
-#[derive(Debug, Clone)]
-pub struct About {
-    /// The least scope that the token needs.
-    pub scope: Scope,
-    /// What does not exist if Sentry says 404.
-    pub target: Target,
-}
-
-/// What a request looks for.
-#[derive(Debug, Clone)]
-pub enum Target {
-    /// Something that every organization has, so a 404 means that there is no such organization.
-    Org,
-    /// An issue, as the caller named it.
-    Issue(String),
-    /// An issue, as the caller named it, and an integration.
-    Ticket(String, String),
 }
 
 /// What the lists have in common.

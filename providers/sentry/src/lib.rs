@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod about;
 mod api;
 mod capture;
 mod excerpt;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bulkhead_sdk::prelude::*;
 use bulkhead_sdk::serde_json::Value;
 
-use crate::api::{About, Target};
+use crate::about::{About, Target};
 use crate::excerpt::cut;
 use crate::settings::TOKEN;
 

@@ -3,7 +3,7 @@
 use bulkhead_sdk::prelude::*;
 use bulkhead_sdk::serde_json::Value;
 
-use crate::api::Org;
+use crate::org::Org;
 use crate::refusal::Need;
 
 /// What `findings.annotate` takes.

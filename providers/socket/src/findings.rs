@@ -1,12 +1,14 @@
 //! `findings.list`.
 
+mod finding;
 mod upstream;
 
 use bulkhead_sdk::paging::{self, Bounds, Page};
 use bulkhead_sdk::prelude::*;
 
-use crate::api::Org;
+use crate::org::Org;
 use crate::refusal::Need;
+use finding::Finding;
 use upstream::Alert;
 
 /// What `findings.list` takes.
@@ -106,73 +108,6 @@ pub struct Output {
     /// Give it as `cursor`, with the same filters, to get the next page; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
-}
-
-/// One finding.
-#[derive(Serialize, JsonSchema)]
-struct Finding {
-    /// Identifies it; findings.annotate takes it as `alert_key`.
-    key: String,
-    /// How bad it is.
-    severity: Severity,
-    /// In words.
-    title: String,
-    /// Socket's type, such as "criticalCVE", "malware" or "unmaintained".
-    #[serde(rename = "type")]
-    kind: String,
-    /// Such as "vulnerability" or "supplyChainRisk".
-    category: String,
-    /// "open" or "cleared".
-    status: String,
-    /// The CVE or GHSA identifier, where it is a known vulnerability.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    vulnerability: Option<String>,
-    /// From 0 to 10, where it is a known vulnerability.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cvss_score: Option<f64>,
-    /// True if it is known to be exploited (CISA KEV); absent otherwise.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    known_exploited: bool,
-    /// How to mend it, where known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fix: Option<String>,
-    /// The first places where the package is used.
-    locations: Vec<Location>,
-    /// How many further places there are; absent if none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    more_locations: Option<usize>,
-    /// When Socket first saw it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    created_at: Option<String>,
-    /// Its page in Socket's dashboard.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<String>,
-}
-
-/// Where a package is used.
-#[derive(Serialize, JsonSchema)]
-struct Location {
-    /// The package as a package URL, such as "pkg:npm/lodash@4.17.20"; package.score takes it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    package: Option<String>,
-    /// The repository's slug.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    repo: Option<String>,
-    /// The branch.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    branch: Option<String>,
-    /// The first file that names the package, such as "package-lock.json".
-    #[serde(skip_serializing_if = "Option::is_none")]
-    manifest: Option<String>,
-    /// False if another dependency brings it in.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    direct: Option<bool>,
-    /// True if it is used for development only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dev: Option<bool>,
-    /// What the organization's policy makes of it: "error", "warn", "monitor" or "ignore".
-    #[serde(skip_serializing_if = "Option::is_none")]
-    action: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -10,6 +10,7 @@ mod api;
 mod artifact;
 mod findings;
 mod health;
+mod org;
 mod orgs;
 mod packages;
 mod purl;
@@ -17,6 +18,7 @@ mod refusal;
 mod report;
 mod repos;
 mod scan;
+mod settings;
 
 use bulkhead_sdk::prelude::*;
 

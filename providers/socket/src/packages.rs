@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bulkhead_sdk::prelude::*;
 
-use crate::api::Org;
 use crate::artifact::{Artifact, Record, Score, records};
+use crate::org::Org;
 use crate::refusal::Need;
 
 /// How many alerts of a package are listed.

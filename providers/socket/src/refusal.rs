@@ -3,7 +3,7 @@
 use bulkhead_sdk::HttpError;
 use bulkhead_sdk::prelude::*;
 
-use crate::api::KEY;
+use crate::settings::KEY;
 
 /// What a request needs to succeed, for the message when it does not.
 #[derive(Debug, Clone, Copy)]

@@ -2,7 +2,7 @@
 
 use bulkhead_sdk::prelude::*;
 
-use crate::api::Org;
+use crate::org::Org;
 use crate::refusal::Need;
 
 /// What `repos.list` takes.

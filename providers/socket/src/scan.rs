@@ -5,7 +5,7 @@ use std::time::Duration;
 use bulkhead_sdk::http::RequestBuilder;
 use bulkhead_sdk::prelude::*;
 
-use crate::api::Org;
+use crate::org::Org;
 use crate::refusal::Need;
 use crate::report::{self, Finding};
 

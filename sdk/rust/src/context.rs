@@ -7,10 +7,9 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::contract::{CallContext, Level, Method, SecretError};
+use crate::contract::{CallContext, Level, SecretError};
 use crate::error::CallError;
 use crate::gate::Gate;
-use crate::http::{self, RequestBuilder, Response};
 use crate::json;
 
 /// One call: its ids, deadline and settings, and the three gates to the outside world.
@@ -58,47 +57,6 @@ impl Context {
         json::parse(self.call.settings.as_bytes()).map_err(|why| {
             CallError::misconfigured(format!("the `settings` of this provider in provider-config.yaml are wrong{why}"))
         })
-    }
-
-    // --- outbound-http ---
-
-    /// Starts a request; see [`RequestBuilder`].
-    pub fn request(&self, method: Method, url: impl Into<String>) -> RequestBuilder<'_> {
-        RequestBuilder::new(self, method, url.into())
-    }
-
-    /// Starts a GET.
-    pub fn get(&self, url: impl Into<String>) -> RequestBuilder<'_> {
-        self.request(Method::Get, url)
-    }
-
-    /// Starts a POST.
-    pub fn post(&self, url: impl Into<String>) -> RequestBuilder<'_> {
-        self.request(Method::Post, url)
-    }
-
-    /// Starts a PUT.
-    pub fn put(&self, url: impl Into<String>) -> RequestBuilder<'_> {
-        self.request(Method::Put, url)
-    }
-
-    /// Starts a PATCH.
-    pub fn patch(&self, url: impl Into<String>) -> RequestBuilder<'_> {
-        self.request(Method::Patch, url)
-    }
-
-    /// Starts a DELETE.
-    pub fn delete(&self, url: impl Into<String>) -> RequestBuilder<'_> {
-        self.request(Method::Delete, url)
-    }
-
-    /// Sends several requests concurrently. Each answer stands where its request stood and is judged as
-    /// [`RequestBuilder::send`] would.
-    pub fn send_all<'a>(
-        &self,
-        requests: impl IntoIterator<Item = RequestBuilder<'a>>,
-    ) -> Vec<Result<Response, CallError>> {
-        http::send_all(self.gate(), &requests.into_iter().collect::<Vec<_>>())
     }
 
     // --- secrets ---

@@ -1,3 +1,5 @@
+//! Keys that are fetched, served and withdrawn, and the tokens that they verified.
+
 use serde_json::{Value, json};
 
 use super::*;
@@ -107,7 +109,7 @@ async fn nobody_is_let_in_by_keys_that_have_served_their_time() {
 async fn a_remembered_token_ends_with_its_keys_time_also_while_fetches_fail() {
     let warm = Warm::new().await;
     let second = Duration::from_secs(1);
-    for time in [Duration::ZERO, FRESH_FOR - second, FRESH_FOR, VALID_FOR - second] {
+    for time in [Duration::ZERO, FRESH_FOR.saturating_sub(second), FRESH_FOR, VALID_FOR.saturating_sub(second)] {
         warm.source().take(Err(JwksError::Fetch("status 500".to_owned())));
         assert!(warm.remembers(warm.after(time)), "{time:?}");
         assert_eq!(warm.shown(warm.after(time)).await, Ok(()), "{time:?}");

@@ -4,7 +4,8 @@ use bulkhead_sdk::prelude::*;
 
 use super::event::{self, Event, Release};
 use super::{Issue, Raw as RawIssue, numeric_id};
-use crate::api::{About, Api, Target};
+use crate::about::{About, Target};
+use crate::api::Api;
 use crate::scope::Scope;
 
 /// What `issue.get` takes.

@@ -9,7 +9,8 @@ pub mod update;
 
 use bulkhead_sdk::prelude::*;
 
-use crate::api::{About, Api, Target};
+use crate::about::{About, Target};
+use crate::api::Api;
 use crate::scope::Scope;
 
 /// What Sentry answers for an issue, in every list and by itself.

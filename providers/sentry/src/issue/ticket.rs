@@ -4,7 +4,8 @@ use bulkhead_sdk::prelude::*;
 use bulkhead_sdk::serde_json::{Map, Value};
 
 use super::numeric_id;
-use crate::api::{About, Api, Target};
+use crate::about::{About, Target};
+use crate::api::Api;
 use crate::excerpt::cut;
 use crate::refusal::reason;
 use crate::scope::Scope;

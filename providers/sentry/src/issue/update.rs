@@ -3,7 +3,8 @@
 use bulkhead_sdk::prelude::*;
 
 use super::{Assignee, Raw as RawIssue, numeric_id};
-use crate::api::{About, Api, Target};
+use crate::about::{About, Target};
+use crate::api::Api;
 use crate::scope::Scope;
 
 /// What `issue.update` takes.

@@ -2,7 +2,7 @@
 
 use bulkhead_sdk::prelude::*;
 
-use super::{Finding, Location};
+use super::finding::{Finding, Location};
 use crate::purl::Package;
 
 /// How many places of a finding are listed.

@@ -5,7 +5,8 @@ mod link;
 mod ndjson;
 mod request;
 mod response;
-mod retry;
+mod send;
+mod start;
 mod url;
 
 pub use failure::Failure;
@@ -14,5 +15,3 @@ pub use ndjson::Ndjson;
 pub use request::RequestBuilder;
 pub use response::Response;
 pub use url::{percent_decode, percent_encode};
-
-pub(crate) use retry::send_all;

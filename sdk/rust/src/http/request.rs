@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::failure::About;
-use super::retry::send_all;
 use super::url::{authority, percent_encode};
 use super::{Failure, Response};
 use crate::context::Context;
 use crate::contract::{HttpError, HttpRequest, HttpResponse, Method};
 use crate::error::CallError;
+use crate::gate::Gate;
 
 type Accept<'a> = Box<dyn Fn(&Response) -> bool + 'a>;
 type Explain<'a> = Box<dyn Fn(&Failure<'_>) -> Option<CallError> + 'a>;
@@ -152,16 +152,8 @@ impl<'a> RequestBuilder<'a> {
         self
     }
 
-    /// Sends it and returns a 2xx answer, or one that [`accept`](Self::accept) lets through.
-    ///
-    /// # Errors
-    /// Everything else: what [`explain`](Self::explain) says or else the default, which is `upstream-auth` for 401 and
-    /// 403, `not-found` for 404, `conflict` for 409, `upstream-rate-limited` for 429 (with `Retry-After`),
-    /// `upstream-timeout` for 408, 504 and no answer in time, `upstream-failed` for the other statuses, and
-    /// `upstream-unreachable` where the gate refuses or nothing answers.
-    pub fn send(self) -> Result<Response, CallError> {
-        let answers = send_all(self.cx.gate(), &[self]);
-        answers.into_iter().next().unwrap_or_else(|| Err(CallError::internal("the SDK lost an answer: report this")))
+    pub(super) fn gate(&self) -> &'a dyn Gate {
+        self.cx.gate()
     }
 
     pub(super) fn ready(&self) -> Result<&HttpRequest, CallError> {

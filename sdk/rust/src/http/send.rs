@@ -1,4 +1,4 @@
-//! Trying again, where that can help and the deadline leaves room.
+//! Sending, and trying again where that can help and the deadline leaves room.
 
 use std::time::Duration;
 
@@ -14,9 +14,23 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(250), Duration::from_secs(1
 
 type Answer = Result<Response, HttpError>;
 
+impl RequestBuilder<'_> {
+    /// Sends it and returns a 2xx answer, or one that [`accept`](Self::accept) lets through.
+    ///
+    /// # Errors
+    /// Everything else: what [`explain`](Self::explain) says or else the default, which is `upstream-auth` for 401 and
+    /// 403, `not-found` for 404, `conflict` for 409, `upstream-rate-limited` for 429 (with `Retry-After`),
+    /// `upstream-timeout` for 408, 504 and no answer in time, `upstream-failed` for the other statuses, and
+    /// `upstream-unreachable` where the gate refuses or nothing answers.
+    pub fn send(self) -> Result<Response, CallError> {
+        let answers = send_all(self.gate(), &[self]);
+        answers.into_iter().next().unwrap_or_else(|| Err(CallError::internal("the SDK lost an answer: report this")))
+    }
+}
+
 /// Sends what is ready, all of it concurrently, and again what may and should be tried again. A request with a mistake is
 /// not sent and keeps its place.
-pub(crate) fn send_all(gate: &dyn Gate, builders: &[RequestBuilder<'_>]) -> Vec<Result<Response, CallError>> {
+pub(super) fn send_all(gate: &dyn Gate, builders: &[RequestBuilder<'_>]) -> Vec<Result<Response, CallError>> {
     let mut answers: Vec<Option<Answer>> = builders.iter().map(|_| None).collect();
     let ready = builders.iter().enumerate().filter_map(|(place, b)| Some((place, b.ready().ok()?.clone())));
     let (mut places, mut requests): (Vec<_>, Vec<_>) = ready.unzip();
