@@ -1,8 +1,11 @@
 //! `nodes.list`.
 
 mod fetch;
+mod node;
 
 use bulkhead_sdk::prelude::*;
+
+use node::Node;
 
 use crate::names::matches;
 use crate::pages::{any, hundred, page};
@@ -33,44 +36,6 @@ pub struct Output {
     /// Give it as `cursor` to get the next page; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_cursor: Option<String>,
-}
-
-/// One server.
-#[derive(Serialize, JsonSchema)]
-pub struct Node {
-    /// Its host name, as in the `node` of alerts.list. Several may have the same.
-    name: String,
-    /// "live" sends metrics now; "stale" no longer does, only its past can be queried; "offline" cannot be queried now.
-    /// Absent where unknown.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    state: Option<State>,
-    /// The version of Netdata on it, where known. Agents before 2.0 know only their own.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    version: Option<String>,
-    /// The operating system, such as "Debian GNU/Linux 12 (bookworm)", where known. Agents before 2.0 know only their own.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    os: Option<String>,
-}
-
-/// Whether a node reports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-enum State {
-    Live,
-    Stale,
-    Offline,
-}
-
-impl State {
-    /// The words of v3 and Cloud; one that will be new is as good as none.
-    fn of(word: &str) -> Option<Self> {
-        match word {
-            "reachable" => Some(Self::Live),
-            "stale" => Some(Self::Stale),
-            "unreachable" | "offline" | "created" | "pruned" => Some(Self::Offline),
-            _ => None,
-        }
-    }
 }
 
 /// Answers `nodes.list`.

@@ -4,7 +4,14 @@ use bulkhead_sdk::prelude::*;
 use bulkhead_sdk::serde_json::{Number, Value};
 use bulkhead_sdk::time::rfc3339;
 
-use crate::metrics::Point;
+/// One row.
+#[derive(Serialize, JsonSchema)]
+pub struct Point {
+    /// The end of the interval, RFC 3339 in UTC.
+    pub time: String,
+    /// One value per dimension; null where nothing was collected.
+    pub values: Vec<Option<Number>>,
+}
 
 /// The part that both dialects share: labels (the first is `time`) and rows of time and cells.
 #[derive(Deserialize)]

@@ -6,7 +6,7 @@ use bulkhead_sdk::prelude::*;
 use bulkhead_sdk::serde_json::Number;
 use bulkhead_sdk::time::rfc3339;
 
-use super::{Alert, Filter, Status};
+use super::alert::{Alert, Filter, Status};
 use crate::agent::{Agent, send_v3};
 use crate::cloud::Cloud;
 use crate::names::word;

@@ -3,7 +3,7 @@
 use bulkhead_sdk::prelude::*;
 use bulkhead_sdk::serde_json::Value;
 
-use super::{Input, Metric, Output, SourceName};
+use super::terms::{Input, Metric, Output, SourceName};
 use crate::agent::{Agent, send_v3, unknown_metric};
 use crate::cloud::Cloud;
 use crate::names::word;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bulkhead_sdk::prelude::*;
 
-use super::{Node, State};
+use super::node::{Node, State};
 use crate::agent::{Agent, send_v3};
 use crate::cloud::Cloud;
 
