@@ -1,4 +1,4 @@
-//! The chain: each row's keyed hash covers its fields and the hash of the row before it of the same writer.
+//! The hash chain: each row's keyed hash (HMAC) covers its fields and the hash of the row before it of the same writer.
 //!
 //! The key lives in the data folder, not in the database: whoever can only change the database cannot make a row that
 //! verifies.

@@ -1,4 +1,5 @@
-//! What one caller is refused for one reason within one second shares a row, so that a flood cannot fill the disk.
+//! Aggregation: what one caller is refused for one reason within one second shares a row, so that a flood cannot fill
+//! the disk.
 //!
 //! The first of them have rows of their own, at once. Those that follow within the second are held, and written as one row
 //! with their number when it ends. Each waits for that row, as any call waits for its own: nothing is answered before it is

@@ -1,4 +1,4 @@
-//! What happened: every operation is one row of `ops.run_events`, durable before its answer leaves.
+//! The audit trail: every operation is one row of `ops.run_events`, durable before its answer leaves.
 //!
 //! This room owns the only writes to that table. One writer thread gathers the events that wait and commits them
 //! together; each call is released when its own event is on disk. When that fails nothing new begins until it is possible

@@ -1,5 +1,5 @@
-//! Whether the trail takes rows just now. While it does not, nothing new begins: every call is turned away before anything
-//! runs, counted, and told of in one row when it is over.
+//! Whether the audit trail is available (fail closed). While it is not, nothing new begins: every call is turned away
+//! before anything runs, counted, and told of in one row when it is over.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},

@@ -36,7 +36,7 @@ impl Retry {
     pub fn told(self) -> String {
         match self {
             Self::After(after) => format!("in {} s", whole_seconds(after).max(1)),
-            Self::Changed => "at once with another input, not with this one".to_owned(),
+            Self::Changed => "immediately with another input, not with this one".to_owned(),
             Self::Fixed => "not before that is done".to_owned(),
         }
     }
@@ -158,7 +158,7 @@ mod tests {
             CallError::Provider(ProviderFault { code, message: "no".into(), retry_after, status: 502 }).told()
         };
         assert!(fault("upstream_auth", None).ends_with("retry: not before that is done)"));
-        assert!(fault("invalid_input", None).ends_with("retry: at once with another input, not with this one)"));
+        assert!(fault("invalid_input", None).ends_with("retry: immediately with another input, not with this one)"));
         assert!(fault("upstream_failed", Some(Duration::from_millis(6100))).ends_with("retry: in 7 s)"));
         assert!(fault("not_found", Some(Duration::ZERO)).ends_with("retry: in 1 s)"));
     }

@@ -1,4 +1,4 @@
-//! What comes of a call.
+//! The answer of a call.
 
 use serde_json::{Value, value::RawValue};
 use uuid::Uuid;

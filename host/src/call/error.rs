@@ -1,4 +1,4 @@
-//! Why a call came to nothing.
+//! Why a call failed.
 //!
 //! One type for every surface: REST and MCP each turn it into their own form, with the same code and the same text. The
 //! text is for the caller: it says what to do next and never carries a secret, a path of the machine or a backtrace.
@@ -61,7 +61,7 @@ impl From<CallFault> for ProviderFault {
     }
 }
 
-/// Why a call came to nothing.
+/// Why a call failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum CallError {
     /// Authentication failed.
@@ -134,7 +134,7 @@ pub enum CallError {
     /// The caller's concurrency limit is reached.
     #[error(transparent)]
     ConcurrencyExceeded(#[from] ConcurrencyExceeded),
-    /// Too much of what the caller asks for comes to nothing.
+    /// Too many of the caller's requests are refused.
     #[error(transparent)]
     TooOften(#[from] TooOften),
     /// The request is none that its protocol allows.

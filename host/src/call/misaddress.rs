@@ -1,19 +1,19 @@
-//! Requests that call the hub by a name that it does not go by.
+//! Requests whose `Host` or `Origin` is not allowed (DNS rebinding).
 
-/// By what a request called the hub, which the hub does not go by: a page in a browser may have been talked into it.
+/// The `Host` or `Origin` of a request, which is not the hub's: a page in a browser may have been talked into sending it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Misaddress {
     /// The `Host` it was sent to.
     #[error(
-        "this hub is not known as {name}: dial it by the address it prints at its start, or have it started with its own URL{such} \
-         (or BULKHEAD_PUBLIC_URL)",
+        "the Host {name} is not allowed: use the address that the hub prints at its start, or have it started with its own \
+         URL{such} (or BULKHEAD_PUBLIC_URL)",
         name = cited(.0),
         such = public_url("https://", .0)
     )]
     Host(String),
     /// The `Origin` of the page that sent it.
     #[error(
-        "pages of {name} may not call this hub: only those of the machine itself may, and those of the URL that it is started \
+        "the Origin {name} is not allowed: only pages of the machine itself are, and those of the URL that the hub is started \
          with{such} (or BULKHEAD_PUBLIC_URL)",
         name = cited(.0),
         such = public_url("", .0)

@@ -1,4 +1,4 @@
-//! How the providers are: what the last check of each found, and when the next is due.
+//! The providers' health: what the last check of each found, and when the next is due.
 use std::{
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},

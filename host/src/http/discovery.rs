@@ -1,6 +1,6 @@
 //! Where to get a token: protected-resource metadata (RFC 9728), which MCP clients look for when they are turned away.
 //!
-//! Each endpoint is a resource of its own, named by the URL that callers dial; only a configured one will do, because the
+//! Each endpoint is a resource of its own, named by the URL that callers use; only a configured one will do, because the
 //! `Host` header is the caller's to choose. A token may name any resource that is published, and no other.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Requests that lead nowhere, and those that are none.
+//! Requests that lead nowhere (404, 405), and those that are none.
 
 use std::sync::Arc;
 

@@ -25,7 +25,7 @@ use crate::{
 /// What the HTTP surface is told about where it is reachable.
 #[derive(Debug, Clone, Default)]
 pub struct PublicAddress {
-    /// The URL that callers dial, such as `https://hub.example.org`; needed behind a proxy.
+    /// The URL that callers use, such as `https://hub.example.org`; needed behind a proxy.
     pub base_url: Option<url::Url>,
     /// Where the hub listens.
     pub listening: Option<std::net::SocketAddr>,

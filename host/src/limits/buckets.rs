@@ -1,4 +1,4 @@
-//! So many at once, and then one every so often: counted for each key, in one number.
+//! Token buckets: a burst, and then one every so often, for each key, counted in one number (GCRA).
 
 use std::{
     hash::Hash,
@@ -7,7 +7,7 @@ use std::{
 
 use super::table::Table;
 
-/// A bucket for each key (GCRA: what is kept is when the bucket will be full again).
+/// A bucket for each key; what is kept of it is when it will be full again.
 #[derive(Debug)]
 pub struct Buckets<K> {
     burst: u32,

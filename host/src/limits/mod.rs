@@ -1,5 +1,5 @@
-//! Rate limits: so many calls of a user to a provider's tools of one class, in a sliding window. Concurrency limits: so many
-//! calls of a user at once. And how often a user may be refused.
+//! Rate limits: so many calls of a user to a provider's tools of one class, in a sliding window (a log of calls).
+//! Concurrency limits: so many calls of a user at once. And how often a user may be refused.
 
 mod buckets;
 mod concurrency;

@@ -1,4 +1,4 @@
-//! Which requests are under way over HTTP, so that a client of the legacy era can take one back.
+//! Which requests are under way over HTTP, so that a client of the legacy era can cancel one.
 //!
 //! There are no sessions, so a request is known by its caller, its endpoint, its client's name and its id. Two clients of one caller may
 //! have the same of all three at once: then neither is ended, because nobody can say which is meant.

@@ -1,4 +1,4 @@
-//! Takes secret values out of what comes back.
+//! Redaction: takes secret values out of what comes back.
 //!
 //! A value is recognised as it is, in UTF-16 (both byte orders), and in Base64 (RFC 4648, both alphabets, wherever in it the
 //! value stands, padded or not) or hexadecimal of either; also in Base64 twice over. Each of them in any mixture of the
