@@ -1,5 +1,7 @@
 //! The SQL of the audit trail and the one list of its columns.
 
+use std::sync::LazyLock;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use rusqlite::{
     Connection, OptionalExtension, Transaction, params, params_from_iter,
@@ -33,9 +35,10 @@ pub(super) const COLUMNS: [&str; 19] = [
     "writer",
 ];
 
-const INSERT_EVENT: &str = "INSERT INTO ops.run_events (id, provider, tool, caller_id, caller_role, payload, result, \
-    error, duration_ms, hostname, created_at, outcome, error_code, operation, surface, correlation_id, team, revision, \
-    writer, seq, hash, times) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+static INSERT_EVENT: LazyLock<String> = LazyLock::new(|| {
+    let values = ["?"; COLUMNS.len() + 3].join(",");
+    format!("INSERT INTO ops.run_events ({}, seq, hash, times) VALUES ({values})", COLUMNS.join(", "))
+});
 
 const INSERT_INTENT: &str = "INSERT INTO ops.run_intents (id, provider, tool, caller_id, caller_role, payload, surface, \
     correlation_id, team, created_at, writer) VALUES (?,?,?,?,?,?,?,?,?,?,?)";
@@ -131,7 +134,7 @@ pub(super) fn insert_event(
     let several = if event.times > 1 { &[times][..] } else { &[] };
     let hash = hash(&[&row[..], &[sequence], several].concat());
     let all = row.into_iter().chain([sequence, Field::Bytes(Some(&hash)), times]);
-    one(transaction.prepare_cached(INSERT_EVENT)?.execute(params_from_iter(all))?)?;
+    one(transaction.prepare_cached(&INSERT_EVENT)?.execute(params_from_iter(all))?)?;
     match insert_quotas(transaction, event, &texts.created_at) {
         // They are no part of the trail: what cannot be kept of them does not cost the row.
         Err(error) if is_of_the_row(&error) => tracing::warn!(%error, "what a call learnt of quotas could not be kept"),
