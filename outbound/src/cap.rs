@@ -60,7 +60,7 @@ const BUSY: u8 = 0;
 const IDLE: u8 = 1;
 const CLOSING: u8 = 2;
 
-/// A connection's place, until it is dropped.
+/// A connection's slot under the cap, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) socket: Arc<Socket>,
@@ -103,13 +103,13 @@ impl Connections {
         self.next.fetch_add(1, Relaxed)
     }
 
-    /// A place for a connection, now. Where there is none, an idle connection is asked to end.
+    /// A slot for a connection, now. Where there is none, an idle connection is asked to end.
     fn take(self: &Arc<Self>, gate: u64, target: &Target) -> Option<Slot> {
         let mut open = self.open();
         let held = open.values().filter(|socket| socket.gate == gate).count();
         let few = held < (self.most / 32).max(1);
-        let room = if few { self.most } else { self.most - self.most / 4 };
-        if open.len() >= room {
+        let cap = if few { self.most } else { self.most - self.most / 4 };
+        if open.len() >= cap {
             let mut idle: Vec<_> = open.values().filter(|socket| socket.state.load(SeqCst) == IDLE).collect();
             idle.sort_by_key(|socket| socket.used.load(Relaxed));
             // One that becomes busy meanwhile is spared, and another one asked.
@@ -180,12 +180,12 @@ impl Share {
         Self { gate: connections.number(), connections, under_way: Mutex::default() }
     }
 
-    /// A place for a connection, if there is one now.
+    /// A slot for a connection, if there is one now.
     pub(super) fn try_take(&self, target: &Target) -> Option<Slot> {
         self.connections.take(self.gate, target)
     }
 
-    /// A place for a connection, after two seconds at most.
+    /// A slot for a connection, after two seconds at most.
     pub(super) async fn take(&self, target: &Target) -> Result<Slot, OutboundError> {
         let until = Instant::now() + WAIT;
         loop {

@@ -93,6 +93,7 @@ pub fn challenge(error: &CallError) -> Option<&'static str> {
 
 fn title(error: &CallError) -> &'static str {
     match error {
+        CallError::Unauthenticated(IdentityError::KeysUnavailable) => "Identity provider unavailable",
         CallError::Unauthenticated(_) => "Authentication failed",
         CallError::UnknownProvider(_) | CallError::UnknownItem { .. } => "Not found",
         CallError::Ambiguous { .. } => "Ambiguous name",
