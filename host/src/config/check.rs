@@ -162,7 +162,7 @@ mod tests {
             ("    resources: { a: b }", "`all`, or a list"),
             ("    prompts: [Ask]", "not a tool name"),
             ("    resources: ['{s}://{h}']", "variable in its scheme or authority"),
-            ("    resources: ['HELLO://a']", "capital letters"),
+            ("    resources: ['HELLO://a']", "upper-case letters"),
             ("    resources: ['a://b', 'a://b']", "providers.one.resources[1]: `a://b` is listed twice"),
             ("    prompts: [ask, ask]", "providers.one.prompts[1]: `ask` is listed twice"),
         ] {
