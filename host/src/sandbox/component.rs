@@ -2,7 +2,7 @@
 
 use std::{panic, sync::Arc};
 
-use wasmtime::component::Component;
+use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 
 use super::{
     bindings::ProviderWorldPre,
@@ -17,13 +17,45 @@ use super::{
 };
 use crate::config::SandboxLimits;
 
+/// What a provider exports, as wasmtime looks it up: any other 1.x is found too.
+const INTERFACE: &str = "bulkhead:provider/provider@1.0.0";
+
 /// A component that fulfils the contract, compiled and linked, with its limits.
 #[derive(Clone)]
 pub struct Compiled {
-    pub(super) pre: ProviderWorldPre<Guest>,
+    pub(super) component: Linked,
     pub(super) limits: SandboxLimits,
     /// Callers' runs of it.
     pub(super) concurrency: FairSemaphore,
+}
+
+/// A component with its imports, and where its functions are.
+#[derive(Clone)]
+pub(super) struct Linked {
+    pub(super) pre: InstancePre<Guest>,
+    pub(super) exports: Exports,
+}
+
+/// The contract's functions that calls use, found once: a call needs one of them.
+#[derive(Clone, Copy)]
+pub(super) struct Exports {
+    pub(super) call_tool: ComponentExportIndex,
+    pub(super) read_resource: ComponentExportIndex,
+    pub(super) get_prompt: ComponentExportIndex,
+    pub(super) check_health: ComponentExportIndex,
+}
+
+impl Exports {
+    fn of(component: &Component) -> Option<Self> {
+        let interface = component.get_export_index(None, INTERFACE)?;
+        let function = |name| component.get_export_index(Some(&interface), name);
+        Some(Self {
+            call_tool: function("call-tool")?,
+            read_resource: function("read-resource")?,
+            get_prompt: function("get-prompt")?,
+            check_health: function("check-health")?,
+        })
+    }
 }
 
 impl std::fmt::Debug for Compiled {
@@ -105,10 +137,12 @@ impl ProviderEngine {
     /// Checks a component against the contract and gives it its imports.
     pub(super) fn link(&self, component: &Component, limits: SandboxLimits) -> Result<Compiled, ContractError> {
         contract::check(&self.engine, component)?;
-        let instance =
-            self.linker.instantiate_pre(component).map_err(|error| ContractError::Types(first_line(&error)))?;
-        let pre = ProviderWorldPre::new(instance).map_err(|error| ContractError::Types(first_line(&error)))?;
+        let types = |error| ContractError::Types(first_line(&error));
+        let pre = self.linker.instantiate_pre(component).map_err(types)?;
+        ProviderWorldPre::new(pre.clone()).map_err(types)?;
+        let exports = Exports::of(component)
+            .ok_or_else(|| ContractError::Types(format!("{INTERFACE} does not export what it should")))?;
         let concurrency = FairSemaphore::new(limits.concurrent_calls.get(), limits.queued_calls.get());
-        Ok(Compiled { pre, limits, concurrency })
+        Ok(Compiled { component: Linked { pre, exports }, limits, concurrency })
     }
 }

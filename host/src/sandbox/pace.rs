@@ -46,6 +46,15 @@ impl Pace {
         )
     }
 
+    /// Runs a guest on a worker, until it ends, waits, or has ticked, which is `None`.
+    fn poll<T>(&self, running: &mut BoxFuture<'static, T>, cx: &mut Context<'_>) -> Poll<Option<T>> {
+        match running.as_mut().poll(cx) {
+            Poll::Ready(end) => Poll::Ready(Some(end)),
+            Poll::Pending if self.ticked.swap(false, Relaxed) => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
     /// Runs a guest on the thread that calls this, until it ends, waits, or is over.
     fn run_aside<T>(&self, mut running: BoxFuture<'static, T>) -> (Poll<T>, BoxFuture<'static, T>) {
         self.aside.store(true, Relaxed);
@@ -73,16 +82,16 @@ pub(super) async fn drive<T: Send + 'static, E>(
 ) -> Result<T, E> {
     let mut over = pin!(over);
     let _guard = OverWhenDropped(Arc::clone(&pace));
+    // Most guests end when they are first polled: nothing watches over those, so that no timer is set for them.
+    let mut begun = poll_fn(|cx| Poll::Ready(pace.poll(&mut running, cx))).await;
     loop {
-        let quick = poll_fn(|cx| match running.as_mut().poll(cx) {
-            Poll::Ready(end) => Poll::Ready(Some(end)),
-            Poll::Pending if pace.ticked.swap(false, Relaxed) => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
-        });
-        let end = tokio::select! {
-            biased;
-            why = &mut over => return Err(why),
-            end = quick => end,
+        let end = match begun {
+            Poll::Ready(end) => end,
+            Poll::Pending => tokio::select! {
+                biased;
+                why = &mut over => return Err(why),
+                end = poll_fn(|cx| pace.poll(&mut running, cx)) => end,
+            },
         };
         if let Some(end) = end {
             return Ok(end);
@@ -104,5 +113,19 @@ pub(super) async fn drive<T: Send + 'static, E>(
             (None, Poll::Ready(end)) => return Ok(end),
             (None, Poll::Pending) => running = back,
         }
+        begun = Poll::Pending;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn nothing_watches_over_a_run_that_ends_at_once_and_something_over_one_that_waits() {
+        let nobody = poll_fn(|_| -> Poll<()> { panic!("a timer was set") });
+        assert_eq!(drive(Box::pin(async { 7 }), Arc::default(), nobody).await, Ok(7));
+        let waits = Box::pin(std::future::pending::<()>());
+        assert_eq!(drive(waits, Arc::default(), async { "late" }).await, Err("late"));
     }
 }

@@ -6,16 +6,18 @@ use futures::future::BoxFuture;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
-use wasmtime::{Store, Trap};
+use wasmtime::{
+    Store, Trap,
+    component::{ComponentExportIndex, ComponentNamedList, Lift, Lower, TypedFunc},
+};
 use wasmtime_wasi::{I32Exit, ResourceTableError};
 
 use super::{
     bindings::{
-        CallContext, CallFault, Description, PromptMessage, ProviderHealth, ProviderWorld, ProviderWorldPre,
-        ResourceContent, ToolOutput,
+        CallContext, CallFault, Description, PromptMessage, ProviderHealth, ProviderWorld, ResourceContent, ToolOutput,
     },
     budget::Breach,
-    component::Compiled,
+    component::{Compiled, Exports, Linked},
     contract::ContractError,
     error::{DescribeError, RunError, first_line},
     gate_set::GateSet,
@@ -64,14 +66,24 @@ type Calling<T> = BoxFuture<'static, wasmtime::Result<T>>;
 
 /// What a call needs to start: nothing of it has run yet.
 struct Fresh {
-    pre: ProviderWorldPre<Guest>,
+    component: Linked,
     store: Store<Guest>,
 }
 
 impl Fresh {
-    async fn start(mut self) -> wasmtime::Result<(ProviderWorld, Store<Guest>)> {
-        let world = self.pre.instantiate_async(&mut self.store).await?;
-        Ok((world, self.store))
+    /// Starts the instance and calls one function, the only one whose types are compared with the contract's for it.
+    async fn call<P, R>(mut self, which: impl Fn(&Exports) -> ComponentExportIndex, input: P) -> wasmtime::Result<R>
+    where
+        P: ComponentNamedList + Lower + Send + Sync,
+        R: Lift + Send + Sync + 'static,
+        (R,): ComponentNamedList,
+    {
+        let instance = self.component.pre.instantiate_async(&mut self.store).await?;
+        let function: TypedFunc<P, (R,)> = instance.get_typed_func(&mut self.store, which(&self.component.exports))?;
+        stages::ends(Stage::Instantiate);
+        let (answer,) = function.call_async(&mut self.store, input).await?;
+        stages::ends(Stage::Run);
+        Ok(answer)
     }
 }
 
@@ -85,8 +97,8 @@ impl Sandbox {
         let never = CancellationToken::new();
         let described = self.enter(compiled, (None, Taker::Hub), deadline, DESCRIBE_TIME, &never, |fresh| {
             Box::pin(async move {
-                let Fresh { pre, mut store } = fresh;
-                let instance = pre.instance_pre().instantiate_async(&mut store).await?;
+                let Fresh { component, mut store } = fresh;
+                let instance = component.pre.instantiate_async(&mut store).await?;
                 // What types its functions have can be seen only now.
                 let world = match ProviderWorld::new(&mut store, &instance) {
                     Ok(world) => world,
@@ -111,14 +123,9 @@ impl Sandbox {
         input: String,
     ) -> Result<Result<ToolOutput, CallFault>, RunError> {
         self.run(compiled, run, |fresh| {
-            Box::pin(async move {
-                let (world, mut store) = fresh.start().await?;
-                stages::ends(Stage::Instantiate);
-                let answer =
-                    world.bulkhead_provider_provider().call_call_tool(&mut store, &context, &tool, &input).await;
-                stages::ends(Stage::Run);
-                answer
-            })
+            Box::pin(
+                async move { fresh.call(|exports| exports.call_tool, (&context, tool.as_str(), input.as_str())).await },
+            )
         })
         .await
     }
@@ -135,10 +142,7 @@ impl Sandbox {
         uri: String,
     ) -> Result<Result<Vec<ResourceContent>, CallFault>, RunError> {
         self.run(compiled, run, |fresh| {
-            Box::pin(async move {
-                let (world, mut store) = fresh.start().await?;
-                world.bulkhead_provider_provider().call_read_resource(&mut store, &context, &uri).await
-            })
+            Box::pin(async move { fresh.call(|exports| exports.read_resource, (&context, uri.as_str())).await })
         })
         .await
     }
@@ -157,8 +161,7 @@ impl Sandbox {
     ) -> Result<Result<Vec<PromptMessage>, CallFault>, RunError> {
         self.run(compiled, run, |fresh| {
             Box::pin(async move {
-                let (world, mut store) = fresh.start().await?;
-                world.bulkhead_provider_provider().call_get_prompt(&mut store, &context, &prompt, &arguments).await
+                fresh.call(|exports| exports.get_prompt, (&context, prompt.as_str(), arguments.as_slice())).await
             })
         })
         .await
@@ -175,10 +178,7 @@ impl Sandbox {
         context: CallContext,
     ) -> Result<ProviderHealth, RunError> {
         self.run(compiled, run, |fresh| {
-            Box::pin(async move {
-                let (world, mut store) = fresh.start().await?;
-                world.bulkhead_provider_provider().call_check_health(&mut store, &context).await
-            })
+            Box::pin(async move { fresh.call(|exports| exports.check_health, (&context,)).await })
         })
         .await
     }
@@ -206,12 +206,15 @@ impl Sandbox {
         call: impl FnOnce(Fresh) -> Calling<T>,
     ) -> Result<T, RunError> {
         let permits = self.permits(compiled, taker, timeout, cancelled).await?;
+        if Instant::now() >= deadline {
+            return Err(RunError::Timeout(timeout));
+        }
         // Requests end a little before the call does, so that a provider can still tell what it has: the scan it started,
         // the pages it got.
         let gates_close = deadline - (timeout / 10).min(LAST_WORDS);
         let guest = Guest::new(gates, compiled.limits, gates_close, permits);
         let (budget, pace) = (Arc::clone(&guest.budget), Arc::clone(&guest.pace));
-        let calling = call(Fresh { pre: compiled.pre.clone(), store: store(compiled, guest) });
+        let calling = call(Fresh { component: compiled.component.clone(), store: store(compiled, guest) });
         let over = async {
             tokio::select! {
                 () = tokio::time::sleep_until(deadline) => RunError::Timeout(timeout),
@@ -250,16 +253,18 @@ impl Sandbox {
                 }
             }
         };
+        // Whose caller has gone already does not begin.
         tokio::select! {
-            permits = taking => permits.ok_or(RunError::Busy(compiled.limits.concurrent_calls.get())),
+            biased;
             () = cancelled.cancelled() => Err(RunError::Cancelled),
+            permits = taking => permits.ok_or(RunError::Busy(compiled.limits.concurrent_calls.get())),
         }
     }
 }
 
 /// A store with every limit on.
 fn store(compiled: &Compiled, guest: Guest) -> Store<Guest> {
-    let mut store = Store::new(compiled.pre.engine(), guest);
+    let mut store = Store::new(compiled.component.pre.engine(), guest);
     store.limiter(|guest| &mut guest.memory);
     // No more than the guest can hold itself: lists that point to the same bytes again and again stop here.
     store.set_hostcall_fuel(usize::try_from(compiled.limits.memory_mib.bytes()).unwrap_or(usize::MAX));
