@@ -6,11 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const DOCUMENTS: [&str; 9] = [
+const DOCUMENTS: [&str; 10] = [
     "README.md",
     "SECURITY.md",
     "CONTRIBUTING.md",
     "docs/architecture.md",
+    "docs/performance.md",
     "docs/provider-contract.md",
     "docs/providers.md",
     "sdk/rust/README.md",
