@@ -16,11 +16,11 @@ use serde::Serialize;
 
 use super::tools;
 use crate::{
-    call::{Call, CallError, Hub, Operation, Output, Principal},
+    call::{Call, CallError, Hub, Operation, Output, Principal, ProviderOperation},
     health::{Health, Status},
     http::{self, Admission, Correlation, Refused},
     identity::Caller,
-    names::{Role, Surface},
+    names::{OperationKind, Owner, Role, Surface},
     registry::{Entry, Snapshot},
     text::whole_seconds,
 };
@@ -126,7 +126,8 @@ pub(super) async fn provider(
     path: Result<Path<String>, PathRejection>,
 ) -> Response {
     let Ok(Path(provider)) = path else {
-        return http::refused(&hub, http::path_malformed(), "check_health", Some(&caller), &correlation).await;
+        return http::refused(&hub, http::path_malformed(), OperationKind::CheckHealth, Some(&caller), &correlation)
+            .await;
     };
     let (asker, asked) = (Arc::clone(&caller), provider.clone());
     let call = Call {
@@ -134,8 +135,7 @@ pub(super) async fn provider(
         permit,
         surface: Surface::Rest,
         correlation_id: correlation.0,
-        provider,
-        operation: Operation::CheckHealth,
+        operation: Operation::OfProvider { owner: Owner::Provider(provider), asked: ProviderOperation::CheckHealth },
     };
     let mut answer = hub.call(call).await;
     // A provider that cannot even be asked says so in the same form.

@@ -11,11 +11,14 @@ use axum::{
 };
 
 use crate::{
-    call::{Answer, Call, CallError, Document, Hub, Input, Kind, Operation, Output, Principal, did_you_mean, of_size},
+    call::{
+        Answer, Call, CallError, Document, Hub, Input, Operation, Output, Principal, ProviderOperation, did_you_mean,
+        of_size,
+    },
     http::{self, Admission, Correlation, discard, problem, problem_with, read_body},
     identity::Caller,
     limits::Permit,
-    names::Surface,
+    names::{ItemKind, OperationKind, Owner, Surface},
     stages::{self, Stage},
 };
 
@@ -33,7 +36,7 @@ pub(super) async fn call(
     body: Body,
 ) -> Response {
     let Ok(Path((provider, tool))) = path else {
-        return http::refused(&hub, http::path_malformed(), "call_tool", Some(&caller), &correlation).await;
+        return http::refused(&hub, http::path_malformed(), OperationKind::CallTool, Some(&caller), &correlation).await;
     };
     let input = match (&permit, caller.role) {
         (Ok(permit), Some(_)) => input(&headers, body, permit).await,
@@ -50,15 +53,17 @@ pub(super) async fn call(
         permit,
         surface: Surface::Rest,
         correlation_id: correlation.0,
-        provider,
-        operation: Operation::CallTool { tool, input },
+        operation: Operation::OfProvider {
+            owner: Owner::Provider(provider),
+            asked: ProviderOperation::CallTool { tool, input },
+        },
     };
     stages::ends(Stage::Read);
     let answer = hub.call(call).await;
     stages::ends(Stage::Record);
     let mut near = Vec::new();
     if let Err(CallError::UnknownProvider(_) | CallError::UnknownItem { .. }) = &answer.outcome {
-        near = hub.near(&asker, Kind::Tool, &asked);
+        near = hub.near(&asker, ItemKind::Tool, &asked);
     }
     let near: Vec<_> = near.iter().map(|(provider, tool)| format!("/providers/{provider}/{tool}")).collect();
     respond(answer, &near)
@@ -94,8 +99,8 @@ pub(super) fn respond(answer: Answer, near: &[String]) -> Response {
             ([(CONTENT_TYPE, JSON)], String::from(Box::<str>::from(written))).into_response()
         }
         Ok(Output::Health(health)) => axum::Json(health).into_response(),
-        // Resources and prompts have no REST form.
-        Ok(Output::Resource(_) | Output::Prompt(_)) => problem(&CallError::Internal),
+        // Resources, prompts and lists have no REST form.
+        Ok(Output::Resource(_) | Output::Prompt(_) | Output::Offers(_)) => problem(&CallError::Internal),
         Err(error) => problem_with(&error, &did_you_mean(near)),
     };
     if let Ok(id) = HeaderValue::from_str(&answer.id.to_string()) {

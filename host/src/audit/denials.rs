@@ -14,7 +14,10 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{event::Event, message::Done};
-use crate::{limits::Buckets, names::Role};
+use crate::{
+    limits::Buckets,
+    names::{Code, OperationKind, Role, Surface},
+};
 
 /// How long denials are gathered.
 const SECOND: Duration = Duration::from_secs(1);
@@ -34,9 +37,9 @@ const OPEN_MAX: usize = 4096;
 struct Reason {
     caller: Option<Uuid>,
     role: Option<Role>,
-    operation: &'static str,
-    surface: &'static str,
-    code: Option<&'static str>,
+    operation: OperationKind,
+    surface: Surface,
+    code: Option<Code>,
     /// Provider and tool, if they were looked up. Names that were not are the caller's to make up: with them it could make
     /// every denial another.
     of: Option<(Option<String>, Option<String>)>,
@@ -172,7 +175,7 @@ mod tests {
         Box::new(Event {
             tool: Some(tool.to_owned()),
             caller_id: Some(Uuid::from_u128(caller)),
-            error_code: Some("rate_limited"),
+            error_code: Some(Code::RateLimited),
             ..Event::sample(Outcome::Denied)
         })
     }
@@ -212,7 +215,7 @@ mod tests {
     fn callers_tools_and_codes_are_told_apart_and_what_ran_is_never_held() {
         let (mut denials, now) = (Denials::default(), Instant::now());
         let mut other = denial(1, "t");
-        other.error_code = Some("role_too_low");
+        other.error_code = Some(Code::RoleTooLow);
         for event in [denial(1, "t"), denial(2, "t"), denial(1, "u"), other] {
             first_ones(&mut denials, &event, now);
             assert!(is_held(&mut denials, event, now));
@@ -228,8 +231,12 @@ mod tests {
     #[test]
     fn whatever_never_ran_shares_a_row_whichever_way_it_ended() {
         let (mut denials, now) = (Denials::default(), Instant::now());
-        for outcome in [Outcome::Invalid, Outcome::Failed, Outcome::Ok] {
-            let event = Event { outcome, shares: true, error_code: Some(outcome.as_str()), ..*denial(1, "t") };
+        for (outcome, code) in [
+            (Outcome::Invalid, Some(Code::InputInvalid)),
+            (Outcome::Failed, Some(Code::ProviderUnavailable)),
+            (Outcome::Ok, None),
+        ] {
+            let event = Event { outcome, shares: true, error_code: code, ..*denial(1, "t") };
             first_ones(&mut denials, &event, now);
             assert!(is_held(&mut denials, Box::new(event), now), "{outcome:?}");
         }

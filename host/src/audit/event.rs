@@ -1,14 +1,18 @@
 //! An event as it is recorded.
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::borrow::Cow;
 
 use aws_lc_rs::digest;
 use chrono::{DateTime, Utc};
+use data_encoding::HEXLOWER;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{names::Role, text::plain};
+use crate::{
+    names::{Code, OperationKind, Role, Surface, words},
+    text::plain,
+};
 
 /// Payloads and results longer than this, in bytes of JSON, are recorded as a digest and a preview.
 const DOCUMENT_MAX: usize = 64 * 1024;
@@ -21,38 +25,23 @@ const REFUSAL_MAX: usize = 1024;
 /// The longest list of hosts kept, in characters.
 const HOSTS_MAX: usize = 4096;
 
-/// How an operation ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// It succeeded.
-    Ok,
-    /// Refused: identity, role, limit or policy.
-    Denied,
-    /// The caller's request was wrong.
-    Invalid,
-    /// The provider, its upstream or the sandbox failed.
-    Failed,
-    /// It did not finish in its time.
-    Timeout,
-    /// The caller went away.
-    Cancelled,
-    /// The hub ended in the middle of it.
-    Interrupted,
-}
-
-impl Outcome {
-    /// The outcome's name in the audit trail.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Denied => "denied",
-            Self::Invalid => "invalid",
-            Self::Failed => "failed",
-            Self::Timeout => "timeout",
-            Self::Cancelled => "cancelled",
-            Self::Interrupted => "interrupted",
-        }
+words! {
+    /// How an operation ended.
+    pub enum Outcome: "outcome" {
+        /// It succeeded.
+        Ok = "ok",
+        /// Refused: identity, role, limit or policy.
+        Denied = "denied",
+        /// The caller's request was wrong.
+        Invalid = "invalid",
+        /// The provider, its upstream or the sandbox failed.
+        Failed = "failed",
+        /// It did not finish in its time.
+        Timeout = "timeout",
+        /// The caller went away.
+        Cancelled = "cancelled",
+        /// The hub ended in the middle of it.
+        Interrupted = "interrupted",
     }
 }
 
@@ -80,17 +69,17 @@ pub struct Event {
     /// How it ended.
     pub outcome: Outcome,
     /// The stable code of the error.
-    pub error_code: Option<&'static str>,
+    pub error_code: Option<Code>,
     /// The error for people.
     pub error: Option<String>,
     /// From arrival to the end of the run, in milliseconds.
     pub duration_ms: u32,
     /// Upstream hosts that were called, comma-separated.
     pub hostname: Option<String>,
-    /// What was asked: `call_tool`, `read_resource`, `get_prompt`, `check_health`, `authenticate`.
-    pub operation: &'static str,
-    /// Where it came in: `rest`, `mcp`, `stdio`, `probe`.
-    pub surface: &'static str,
+    /// What was asked.
+    pub operation: OperationKind,
+    /// Where it came in.
+    pub surface: Surface,
     /// Ties log lines, events and answers together.
     pub correlation_id: String,
     /// The revision that ran: SHA-256, hex, over its component and its config.
@@ -141,7 +130,7 @@ pub struct Intent {
     /// The input; see [`excerpt`].
     pub payload: Option<String>,
     /// Where it came in.
-    pub surface: &'static str,
+    pub surface: Surface,
     /// Ties log lines, events and answers together.
     pub correlation_id: String,
 }
@@ -213,8 +202,8 @@ impl Event {
             error: None,
             duration_ms: 1,
             hostname: None,
-            operation: "call_tool",
-            surface: "rest",
+            operation: OperationKind::CallTool,
+            surface: Surface::Rest,
             correlation_id: "c".to_owned(),
             revision: Some("r".to_owned()),
             times: 1,
@@ -235,19 +224,10 @@ pub fn excerpt<'a>(document: impl Into<Cow<'a, str>>) -> String {
     let short: Value = json!({
         "truncated": true,
         "bytes": document.len(),
-        "sha256": hex(digest.as_ref()),
+        "sha256": HEXLOWER.encode(digest.as_ref()),
         "preview": document.chars().take(PREVIEW).collect::<String>(),
     });
     short.to_string()
-}
-
-/// Lower-case hexadecimal.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

@@ -20,7 +20,6 @@ mod writer;
 
 pub use chain::AuditKey;
 pub use error::AuditError;
-pub(crate) use event::hex;
 pub use event::{Event, Intent, Outcome, UpstreamQuota, excerpt};
 pub use standing::Refusal;
 pub use verify::{Report, VerifyError, verify};

@@ -1,15 +1,16 @@
 //! The SQL of the audit trail and the one list of its columns.
 
-use std::sync::LazyLock;
+use std::{fmt::Display, str::FromStr, sync::LazyLock};
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, FixedOffset, SecondsFormat, Utc};
 use rusqlite::{
-    Connection, OptionalExtension, Transaction, params, params_from_iter,
+    Connection, OptionalExtension, Row, Transaction, params, params_from_iter,
     types::{ToSql, ToSqlOutput, ValueRef},
 };
 use uuid::Uuid;
 
 use super::event::{Event, Intent, Outcome};
+use crate::names::{Code, OperationKind, Role, Surface};
 
 /// The columns that the chain covers, in the order it covers them. `seq`, `hash` and `times` follow; `times` is covered
 /// after `seq` in rows that stand for several operations, so that rows from before there was one still verify.
@@ -97,7 +98,7 @@ fn fields<'a>(event: &'a Event, texts: &'a Texts, writer: &'a str) -> [Field<'a>
         Text(event.provider.as_deref()),
         Text(event.tool.as_deref()),
         Text(texts.caller.as_deref()),
-        Text(event.caller_role.map(crate::names::Role::as_str)),
+        Text(event.caller_role.map(Role::as_str)),
         Text(event.payload.as_deref()),
         Text(event.result.as_deref()),
         Text(event.error.as_deref()),
@@ -105,9 +106,9 @@ fn fields<'a>(event: &'a Event, texts: &'a Texts, writer: &'a str) -> [Field<'a>
         Text(event.hostname.as_deref()),
         Text(Some(&texts.created_at)),
         Text(Some(event.outcome.as_str())),
-        Text(event.error_code),
-        Text(Some(event.operation)),
-        Text(Some(event.surface)),
+        Text(event.error_code.map(Code::as_str)),
+        Text(Some(event.operation.as_str())),
+        Text(Some(event.surface.as_str())),
         Text(Some(&event.correlation_id)),
         Text(event.team.as_deref()),
         Text(event.revision.as_deref()),
@@ -215,9 +216,9 @@ pub(super) fn insert_intent(transaction: &Transaction<'_>, intent: &Intent, writ
         intent.provider,
         intent.tool,
         intent.caller_id.map(|id| id.to_string()),
-        intent.caller_role.map(crate::names::Role::as_str),
+        intent.caller_role.map(Role::as_str),
         intent.payload,
-        intent.surface,
+        intent.surface.as_str(),
         intent.correlation_id,
         intent.team,
         timestamp(intent.created_at),
@@ -243,40 +244,50 @@ pub(super) fn interrupted(connection: &Connection, writer: &str) -> rusqlite::Re
         "SELECT id, provider, tool, caller_id, caller_role, payload, surface, correlation_id, team, created_at \
          FROM ops.run_intents i WHERE writer = ?1 AND NOT EXISTS (SELECT 1 FROM ops.run_events e WHERE e.id = i.id)",
     )?;
-    let rows = statement.query_map([writer], |row| {
-        let text = |index: usize| row.get::<_, Option<String>>(index);
-        let created = text(9)?.and_then(|at| DateTime::parse_from_rfc3339(&at).ok());
-        Ok(Event {
-            id: text(0)?.and_then(|id| id.parse().ok()).unwrap_or_else(Uuid::now_v7),
-            provider: text(1)?,
-            tool: text(2)?,
-            caller_id: text(3)?.and_then(|id| id.parse().ok()),
-            caller_role: text(4)?.as_deref().and_then(crate::names::Role::from_name),
-            payload: text(5)?,
-            surface: match text(6)?.as_deref() {
-                Some("rest") => "rest",
-                Some("stdio") => "stdio",
-                _ => "mcp",
-            },
-            correlation_id: text(7)?.unwrap_or_else(|| Uuid::now_v7().to_string()),
-            team: text(8)?,
-            created_at: created.map_or_else(Utc::now, |at| at.with_timezone(&Utc)),
-            result: None,
-            outcome: Outcome::Interrupted,
-            error_code: Some("interrupted"),
-            error: Some(
-                "the hub ended while this operation ran: check at the upstream whether it took effect".to_owned(),
-            ),
-            duration_ms: 0,
-            hostname: None,
-            operation: "call_tool",
-            revision: None,
-            times: 1,
-            shares: false,
-            quotas: Vec::new(),
-        })
-    })?;
+    let rows = statement.query_map([writer], of_intent)?;
     rows.collect()
+}
+
+/// The event of an intent that was interrupted. What of the intent cannot be read is told, not guessed.
+fn of_intent(row: &Row<'_>) -> rusqlite::Result<Event> {
+    let text = |index: usize| row.get::<_, Option<String>>(index);
+    let mut strange = Vec::new();
+    let created =
+        read_back("created_at", text(9)?, &mut strange).map(|at: DateTime<FixedOffset>| at.with_timezone(&Utc));
+    Ok(Event {
+        id: read_back("id", text(0)?, &mut strange).unwrap_or_else(Uuid::now_v7),
+        provider: text(1)?,
+        tool: text(2)?,
+        caller_id: read_back("caller_id", text(3)?, &mut strange),
+        caller_role: read_back("caller_role", text(4)?, &mut strange),
+        payload: text(5)?,
+        surface: read_back("surface", text(6)?, &mut strange).unwrap_or(Surface::Hub),
+        correlation_id: text(7)?.unwrap_or_else(|| Uuid::now_v7().to_string()),
+        team: text(8)?,
+        created_at: created.unwrap_or_else(Utc::now),
+        result: None,
+        outcome: Outcome::Interrupted,
+        error_code: Some(Code::Interrupted),
+        error: Some(Event::error_text(&[INTERRUPTED, &*strange.concat()].concat())),
+        duration_ms: 0,
+        hostname: None,
+        operation: OperationKind::CallTool,
+        revision: None,
+        times: 1,
+        shares: false,
+        quotas: Vec::new(),
+    })
+}
+
+const INTERRUPTED: &str = "the hub ended while this operation ran: check at the upstream whether it took effect";
+
+/// A column's text as what it stands for. What it cannot be is added to what is `strange`.
+fn read_back<T: FromStr>(column: &str, text: Option<String>, strange: &mut Vec<String>) -> Option<T>
+where
+    T::Err: Display,
+{
+    let read = text?.parse().map_err(|error: T::Err| strange.push(format!("; the intent's {column}: {error}")));
+    read.ok()
 }
 
 #[cfg(test)]
@@ -316,5 +327,63 @@ mod tests {
         assert_eq!((greedy.len(), greedy.last().map(String::as_str)), (64, Some("0499")));
         assert!(greedy.contains(&"0450".to_owned()), "the newest are kept: {greedy:?}");
         std::fs::remove_dir_all(&data).expect("removed");
+    }
+
+    #[test]
+    fn a_row_holds_words() {
+        let event = Event {
+            caller_role: Some(Role::OpsAdmin),
+            error_code: Some(Code::RateLimited),
+            operation: OperationKind::McpList,
+            surface: Surface::Stdio,
+            ..Event::sample(Outcome::Denied)
+        };
+        let texts = Texts { id: event.id.to_string(), caller: None, created_at: timestamp(event.created_at) };
+        let row = fields(&event, &texts, "w");
+        for (column, word) in [
+            ("caller_role", "ops_admin"),
+            ("outcome", "denied"),
+            ("error_code", "rate_limited"),
+            ("operation", "mcp_list"),
+            ("surface", "stdio"),
+        ] {
+            let field = COLUMNS.iter().position(|name| *name == column).map(|index| row[index]).expect(column);
+            assert!(matches!(field, Field::Text(Some(text)) if text == word), "{column}: {field:?}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_of_an_intent_is_told_and_not_guessed() {
+        let connection = Connection::open_in_memory().expect("a database");
+        let columns =
+            "id, provider, tool, caller_id, caller_role, payload, surface, correlation_id, team, created_at, writer";
+        let tables = format!("CREATE TABLE ops.run_events (id); CREATE TABLE ops.run_intents ({columns})");
+        connection.execute_batch(&format!("ATTACH ':memory:' AS ops; {tables}")).expect("tables");
+        let intend = |caller: &str, role: &str, surface: &str, at: &str| {
+            let id = Uuid::now_v7().to_string();
+            connection
+                .execute(
+                    INSERT_INTENT,
+                    params![id, "p", "t", caller, role, None::<&str>, surface, "c", None::<&str>, at, "w"],
+                )
+                .expect("a row");
+        };
+        intend(&Uuid::nil().to_string(), "ops_admin", "stdio", "2026-11-21T18:00:00.000Z");
+        intend("nobody", "root", "pigeon", "yesterday");
+        let events = interrupted(&connection, "w").expect("events");
+        let [whole, strange] = &events[..] else { panic!("{events:?}") };
+        assert_eq!((whole.surface, whole.caller_role), (Surface::Stdio, Some(Role::OpsAdmin)));
+        assert_eq!(
+            (whole.caller_id, timestamp(whole.created_at)),
+            (Some(Uuid::nil()), "2026-11-21T18:00:00.000Z".to_owned())
+        );
+        assert_eq!(whole.error.as_deref(), Some(INTERRUPTED));
+        assert_eq!((strange.surface, strange.caller_role, strange.caller_id), (Surface::Hub, None, None));
+        let told = strange.error.as_deref().expect("an error");
+        for column in
+            ["caller_id: ", "caller_role: `root` is no role", "surface: `pigeon` is no surface", "created_at: "]
+        {
+            assert!(told.starts_with(INTERRUPTED) && told.contains(column), "{told}");
+        }
     }
 }

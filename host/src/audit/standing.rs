@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::event::{Event, Outcome};
+use crate::names::{Code, OperationKind, Surface};
 
 /// A commit that takes longer than this is a disk that hangs. Longer than SQLite waits for another process.
 const STALLED: Duration = Duration::from_secs(8);
@@ -137,15 +138,15 @@ impl TurnedAway {
             payload: None,
             result: None,
             outcome: Outcome::Failed,
-            error_code: Some("not_recorded"),
+            error_code: Some(Code::NotRecorded),
             error: Some(Event::error_text(&format!(
                 "{times} operations were refused and did not run, because nothing could be recorded: {why}"
             ))),
             // It is clamped to what fits.
             duration_ms: u32::try_from(lasted).unwrap_or(u32::MAX),
             hostname: None,
-            operation: "refuse",
-            surface: "hub",
+            operation: OperationKind::Refuse,
+            surface: Surface::Hub,
             correlation_id: row.to_string(),
             revision: None,
             times,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{CallError, InputFault, ProviderFault};
-use crate::{audit::AuditError, identity::IdentityError, sandbox::RunError, text::whole_seconds};
+use crate::{audit::AuditError, identity::IdentityError, names::Code, sandbox::RunError, text::whole_seconds};
 
 /// How long to leave alone what failed for a reason that passes, where nobody said how long.
 const PASSING: Duration = Duration::from_secs(5);
@@ -122,16 +122,16 @@ impl CallError {
 fn of_provider(fault: &ProviderFault) -> Advice {
     let passing = Retry::After(fault.retry_after.unwrap_or(PASSING));
     let (next, retry) = match fault.code {
-        "invalid_input" => ("correct the input", Retry::Changed),
-        "not_found" => ("look up the name or id, then ask for that", Retry::Changed),
-        "conflict" => ("look up the current state, then decide again", Retry::Changed),
-        "upstream_auth" => ("have an admin check the provider's credentials", Retry::Fixed),
-        "misconfigured" => ("have an admin check the provider's config", Retry::Fixed),
-        "upstream_rate_limited" => ("wait", passing),
-        "upstream_timeout" => {
+        Code::InvalidInput => ("correct the input", Retry::Changed),
+        Code::NotFound => ("look up the name or id, then ask for that", Retry::Changed),
+        Code::Conflict => ("look up the current state, then decide again", Retry::Changed),
+        Code::UpstreamAuth => ("have an admin check the provider's credentials", Retry::Fixed),
+        Code::Misconfigured => ("have an admin check the provider's config", Retry::Fixed),
+        Code::UpstreamRateLimited => ("wait", passing),
+        Code::UpstreamTimeout => {
             ("ask for less; a scan or write may have taken effect all the same, so check before you retry", passing)
         }
-        "upstream_failed" | "upstream_unreachable" => ("wait, and tell an admin if it persists", passing),
+        Code::UpstreamFailed | Code::UpstreamUnreachable => ("wait, and tell an admin if it persists", passing),
         _ => ("try with another input, and tell an admin if it persists", Retry::Changed),
     };
     // What the provider says itself is more than a guess from its code.
@@ -157,9 +157,9 @@ mod tests {
         let fault = |code, retry_after| {
             CallError::Provider(ProviderFault { code, message: "no".into(), retry_after, status: 502 }).told()
         };
-        assert!(fault("upstream_auth", None).ends_with("retry: not before that is done)"));
-        assert!(fault("invalid_input", None).ends_with("retry: immediately with another input, not with this one)"));
-        assert!(fault("upstream_failed", Some(Duration::from_millis(6100))).ends_with("retry: in 7 s)"));
-        assert!(fault("not_found", Some(Duration::ZERO)).ends_with("retry: in 1 s)"));
+        assert!(fault(Code::UpstreamAuth, None).ends_with("retry: not before that is done)"));
+        assert!(fault(Code::InvalidInput, None).ends_with("retry: immediately with another input, not with this one)"));
+        assert!(fault(Code::UpstreamFailed, Some(Duration::from_millis(6100))).ends_with("retry: in 7 s)"));
+        assert!(fault(Code::NotFound, Some(Duration::ZERO)).ends_with("retry: in 1 s)"));
     }
 }

@@ -3,22 +3,22 @@
 use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
-use super::CallError;
+use super::{CallError, Offers};
 use crate::{
     health::Health,
     sandbox::{Content, PromptMessage, ResourceContent},
 };
 
-/// What a call came to. It is on record when anybody sees it.
+/// What a call came to. Whatever leaves a row is on record when anybody sees this.
 #[derive(Debug)]
 pub struct Answer {
-    /// The call's id, that of its audit row.
+    /// The call's id, that of its audit row if it has one.
     pub id: Uuid,
-    /// What the provider gave, or why there is nothing.
+    /// What came of it, or why there is nothing.
     pub outcome: Result<Output, CallError>,
 }
 
-/// What a provider gave.
+/// What a provider gave, or the hub.
 #[derive(Debug)]
 pub enum Output {
     /// A tool's output.
@@ -36,4 +36,6 @@ pub enum Output {
     Prompt(Vec<PromptMessage>),
     /// A provider's health.
     Health(Health),
+    /// What there is for the caller.
+    Offers(Offers),
 }

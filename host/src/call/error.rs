@@ -12,7 +12,7 @@ use crate::{
     identity::IdentityError,
     json::{Violation, listed},
     limits::{ConcurrencyExceeded, TooOften},
-    names::{Role, ToolClass},
+    names::{Code, ItemKind, Role, ToolClass},
     sandbox::{CallFault, ErrorCode, RunError},
     text::whole_seconds,
 };
@@ -22,7 +22,7 @@ use crate::{
 #[error("{text}")]
 pub struct RequestFault {
     /// The stable code of what is wrong.
-    pub code: &'static str,
+    pub code: Code,
     /// The HTTP status that fits.
     pub status: u16,
     /// What is wrong, and what to send instead.
@@ -34,7 +34,7 @@ pub struct RequestFault {
 #[error("{message}")]
 pub struct ProviderFault {
     /// What sort of error.
-    pub code: &'static str,
+    pub code: Code,
     /// The provider's words.
     pub message: String,
     /// When trying again makes sense.
@@ -46,16 +46,16 @@ pub struct ProviderFault {
 impl From<CallFault> for ProviderFault {
     fn from(fault: CallFault) -> Self {
         let (code, status) = match fault.code {
-            ErrorCode::InvalidInput => ("invalid_input", 400),
-            ErrorCode::NotFound => ("not_found", 404),
-            ErrorCode::Conflict => ("conflict", 409),
-            ErrorCode::UpstreamAuth => ("upstream_auth", 502),
-            ErrorCode::UpstreamRateLimited => ("upstream_rate_limited", 503),
-            ErrorCode::UpstreamFailed => ("upstream_failed", 502),
-            ErrorCode::UpstreamUnreachable => ("upstream_unreachable", 502),
-            ErrorCode::UpstreamTimeout => ("upstream_timeout", 504),
-            ErrorCode::Misconfigured => ("misconfigured", 503),
-            ErrorCode::Internal => ("provider_failed", 502),
+            ErrorCode::InvalidInput => (Code::InvalidInput, 400),
+            ErrorCode::NotFound => (Code::NotFound, 404),
+            ErrorCode::Conflict => (Code::Conflict, 409),
+            ErrorCode::UpstreamAuth => (Code::UpstreamAuth, 502),
+            ErrorCode::UpstreamRateLimited => (Code::UpstreamRateLimited, 503),
+            ErrorCode::UpstreamFailed => (Code::UpstreamFailed, 502),
+            ErrorCode::UpstreamUnreachable => (Code::UpstreamUnreachable, 502),
+            ErrorCode::UpstreamTimeout => (Code::UpstreamTimeout, 504),
+            ErrorCode::Misconfigured => (Code::Misconfigured, 503),
+            ErrorCode::Internal => (Code::ProviderFailed, 502),
         };
         Self { code, status, message: fault.message, retry_after: fault.retry_after_ms.map(Duration::from_millis) }
     }
@@ -75,8 +75,8 @@ pub enum CallError {
     UnknownItem {
         /// The provider.
         provider: String,
-        /// `tool`, `resource` or `prompt`.
-        kind: &'static str,
+        /// What sort of thing.
+        kind: ItemKind,
         /// What was asked for.
         name: String,
     },
@@ -84,11 +84,11 @@ pub enum CallError {
     #[error(
         "`{name:.128}` may be the {kind} of several providers: ask for {}{}",
         choices.iter().map(|choice| format!("`{choice:.160}`")).collect::<Vec<_>>().join(" or "),
-        if *kind == "resource" { ", or let an admin say whose it is (`resources_for` in provider-config.yaml)" } else { "" }
+        if *kind == ItemKind::Resource { ", or let an admin say whose it is (`resources_for` in provider-config.yaml)" } else { "" }
     )]
     Ambiguous {
-        /// `resource` or `prompt`.
-        kind: &'static str,
+        /// What sort of thing.
+        kind: ItemKind,
         /// What was asked for.
         name: String,
         /// Names that are clear.
@@ -120,7 +120,7 @@ pub enum CallError {
     #[error(transparent)]
     Misaddressed(#[from] Misaddress),
     /// The quota is used up.
-    #[error("the rate limit of {quota} for {} calls to `{provider}` is reached: try again in {} s", class.as_str(), whole_seconds(*retry_after))]
+    #[error("the rate limit of {quota} for {} calls to `{provider}` is reached: try again in {} s", class, whole_seconds(*retry_after))]
     RateLimited {
         /// The provider.
         provider: String,
@@ -163,41 +163,41 @@ pub enum CallError {
 impl CallError {
     /// The stable code of this error: the same in REST, MCP and the audit trail.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Code {
         match self {
             Self::Unauthenticated(error) => error.code(),
-            Self::UnknownProvider(_) => "unknown_provider",
-            Self::UnknownItem { kind: "tool", .. } => "unknown_tool",
-            Self::UnknownItem { kind: "resource", .. } => "unknown_resource",
-            Self::UnknownItem { .. } => "unknown_prompt",
-            Self::Ambiguous { .. } => "ambiguous_name",
-            Self::Disabled(_) | Self::Unavailable { .. } => "provider_unavailable",
-            Self::Loading(_) => "loading",
-            Self::Forbidden { .. } => "role_too_low",
-            Self::Misaddressed(Misaddress::Host(_)) => "host_refused",
-            Self::Misaddressed(Misaddress::Origin(_)) => "origin_refused",
-            Self::RateLimited { .. } => "rate_limited",
-            Self::ConcurrencyExceeded(_) | Self::Input(InputFault::ConcurrencyExceeded(_)) => "too_many_calls",
-            Self::TooOften(TooOften::Refused(_)) => "too_many_refused",
-            Self::TooOften(TooOften::Checks(_)) => "too_many_checks",
+            Self::UnknownProvider(_) => Code::UnknownProvider,
+            Self::UnknownItem { kind: ItemKind::Tool, .. } => Code::UnknownTool,
+            Self::UnknownItem { kind: ItemKind::Resource, .. } => Code::UnknownResource,
+            Self::UnknownItem { kind: ItemKind::Prompt, .. } => Code::UnknownPrompt,
+            Self::Ambiguous { .. } => Code::AmbiguousName,
+            Self::Disabled(_) | Self::Unavailable { .. } => Code::ProviderUnavailable,
+            Self::Loading(_) => Code::Loading,
+            Self::Forbidden { .. } => Code::RoleTooLow,
+            Self::Misaddressed(Misaddress::Host(_)) => Code::HostRefused,
+            Self::Misaddressed(Misaddress::Origin(_)) => Code::OriginRefused,
+            Self::RateLimited { .. } => Code::RateLimited,
+            Self::ConcurrencyExceeded(_) | Self::Input(InputFault::ConcurrencyExceeded(_)) => Code::TooManyCalls,
+            Self::TooOften(TooOften::Refused(_)) => Code::TooManyRefused,
+            Self::TooOften(TooOften::Checks(_)) => Code::TooManyChecks,
             Self::Request(fault) => fault.code,
-            Self::Input(InputFault::TooLarge(_)) => "input_too_large",
-            Self::Input(InputFault::TooSlow(_)) => "input_too_slow",
-            Self::Input(InputFault::Encoded) => "input_encoded",
-            Self::Input(InputFault::TooComplex(_)) => "input_too_complex",
-            Self::Input(InputFault::Malformed(_)) => "input_malformed",
-            Self::Input(InputFault::Number(_)) => "input_number",
-            Self::Input(InputFault::Invalid(_)) => "input_invalid",
-            Self::Input(InputFault::HeaderMismatch(_)) => "header_mismatch",
-            Self::Run(RunError::Timeout(_)) => "timeout",
-            Self::Run(RunError::Cancelled) => "cancelled",
+            Self::Input(InputFault::TooLarge(_)) => Code::InputTooLarge,
+            Self::Input(InputFault::TooSlow(_)) => Code::InputTooSlow,
+            Self::Input(InputFault::Encoded) => Code::InputEncoded,
+            Self::Input(InputFault::TooComplex(_)) => Code::InputTooComplex,
+            Self::Input(InputFault::Malformed(_)) => Code::InputMalformed,
+            Self::Input(InputFault::Number(_)) => Code::InputNumber,
+            Self::Input(InputFault::Invalid(_)) => Code::InputInvalid,
+            Self::Input(InputFault::HeaderMismatch(_)) => Code::HeaderMismatch,
+            Self::Run(RunError::Timeout(_)) => Code::Timeout,
+            Self::Run(RunError::Cancelled) => Code::Cancelled,
             Self::Run(RunError::Limit(breach)) => breach.code(),
-            Self::Run(RunError::Trap(_)) => "provider_crashed",
-            Self::Run(RunError::Busy(_)) => "provider_busy",
+            Self::Run(RunError::Trap(_)) => Code::ProviderCrashed,
+            Self::Run(RunError::Busy(_)) => Code::ProviderBusy,
             Self::Provider(fault) => fault.code,
-            Self::InvalidOutput(_) => "output_invalid",
-            Self::NotRecorded(_) => "not_recorded",
-            Self::Internal => "internal",
+            Self::InvalidOutput(_) => Code::OutputInvalid,
+            Self::NotRecorded(_) => Code::NotRecorded,
+            Self::Internal => Code::Internal,
         }
     }
 
@@ -251,8 +251,8 @@ impl CallError {
             | Self::Request(_) => Outcome::Invalid,
             Self::Run(RunError::Timeout(_)) => Outcome::Timeout,
             Self::Run(RunError::Cancelled) => Outcome::Cancelled,
-            Self::Provider(fault) if fault.code == "invalid_input" => Outcome::Invalid,
-            Self::Provider(fault) if fault.code == "upstream_timeout" => Outcome::Timeout,
+            Self::Provider(fault) if fault.code == Code::InvalidInput => Outcome::Invalid,
+            Self::Provider(fault) if fault.code == Code::UpstreamTimeout => Outcome::Timeout,
             _ => Outcome::Failed,
         }
     }

@@ -7,15 +7,15 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    Answer, Call, CallError, Hub, Input, InputFault, Operation, Output, Principal, hub::READ_ROLE, large::of_size,
-    record::Draft, run::Opening,
+    Answer, Call, CallError, Hub, HubOperation, Input, InputFault, Operation, Output, Principal, ProviderOperation,
+    hub::READ_ROLE, large::of_size, record::Draft, run::Opening,
 };
 use crate::{
     audit::{AuditError, UpstreamQuota, excerpt},
     config::RateLimits,
     json::{self, Violation},
     limits::LimitKey,
-    names::{CorrelationId, Role, ToolClass},
+    names::{CorrelationId, ItemKind, Owner, Role, ToolClass},
     registry::{Entry, Index, Lost, Prompt, Revision, Tool},
     sandbox::Traces,
     stages::{self, Stage},
@@ -24,27 +24,32 @@ use crate::{
 
 impl Hub {
     pub(super) async fn walk(&self, call: Call, gone: CancellationToken) -> Answer {
-        if let Some(id) = self.turn_away(&call.principal) {
+        let (principal, recorded_if_refused) = (call.principal.clone(), call.operation.is_recorded_if_refused());
+        if !recorded_if_refused && let Some(id) = self.turn_away(&principal) {
             return Answer { id, outcome: Err(AuditError::Refusing.into()) };
         }
         let mut draft = Draft::of(&call);
         let id = draft.id;
         let traces = Traces::default();
         let correlation_id = call.correlation_id.clone();
-        let caller = match &call.principal {
-            Principal::Caller(caller) => Some(Arc::clone(caller)),
-            Principal::Hub => None,
-        };
         // Whatever breaks in between: the call is on record.
         let steps = AssertUnwindSafe(self.steps(call, &mut draft, &traces, gone));
         let outcome = steps.catch_unwind().await.unwrap_or(Err(CallError::Internal));
         let outcome = match outcome {
-            Err(refused) if !draft.has_begun() => Err(self.count_refusal(caller.as_deref(), refused)),
+            Err(refused) if !draft.has_begun() => Err(self.count_refusal(principal.caller(), refused)),
             outcome => outcome,
         };
         if matches!(outcome, Err(CallError::TooOften(_))) {
             // It is refused whatever it is, and counted so.
             draft.revision = None;
+        }
+        if recorded_if_refused {
+            if outcome.is_ok() {
+                return Answer { id, outcome };
+            }
+            if let Some(id) = self.turn_away(&principal) {
+                return Answer { id, outcome: Err(AuditError::Refusing.into()) };
+            }
         }
         let mut event = draft.finish(&outcome, traces.hostname());
         event.quotas = publish(&traces, &correlation_id);
@@ -71,19 +76,48 @@ impl Hub {
         gone: CancellationToken,
     ) -> Result<Output, CallError> {
         admit(&call)?;
-        if call.provider.is_empty() {
-            return Err(belongs_to_nobody(&call.operation, self.parts.registry.snapshot().index()));
-        }
-        let revision = self.look_up(&call.provider)?;
-        draft.revision = Some(revision.id.clone());
-        let opening = Opening { call: &call, traces, gone };
         match &call.operation {
-            Operation::CallTool { tool, input } => {
-                let tool = revision.tool(tool).ok_or_else(|| unknown(&revision, "tool", tool))?;
+            Operation::OfHub(asked) => self.of_hub(asked, &call.principal),
+            Operation::OfProvider { owner: Owner::Nobody, asked } => {
+                Err(belongs_to_nobody(asked, self.parts.registry.snapshot().index()))
+            }
+            Operation::OfProvider { owner: Owner::Provider(provider), asked } => {
+                let revision = self.look_up(provider)?;
+                draft.revision = Some(revision.id.clone());
+                self.of_provider(&revision, asked, Opening { call: &call, traces, gone }, draft).await
+            }
+        }
+    }
+
+    fn of_hub(&self, asked: &HubOperation, principal: &Principal) -> Result<Output, CallError> {
+        if let Some(needed) = asked.min_role() {
+            authorize(principal, needed)?;
+        }
+        match (asked, principal.caller()) {
+            (HubOperation::McpList(Err(fault)), _) => Err(fault.clone().into()),
+            (HubOperation::OpenApi | HubOperation::McpList(Ok(())), Some(caller)) => {
+                Ok(Output::Offers(self.offers(caller)))
+            }
+            // The hub itself only ever checks health.
+            (HubOperation::OpenApi | HubOperation::McpList(Ok(())), None) => Err(CallError::Internal),
+        }
+    }
+
+    async fn of_provider(
+        &self,
+        revision: &Revision,
+        asked: &ProviderOperation,
+        opening: Opening<'_>,
+        draft: &mut Draft,
+    ) -> Result<Output, CallError> {
+        let principal = &opening.call.principal;
+        match asked {
+            ProviderOperation::CallTool { tool, input } => {
+                let tool = revision.tool(tool).ok_or_else(|| unknown(revision, ItemKind::Tool, tool))?;
                 stages::ends(Stage::LookUp);
-                authorize(&call.principal, tool.grant.min_role)?;
-                self.fail_fast(&revision)?;
-                self.limit(&call.principal, &revision, tool.class)?;
+                authorize(principal, tool.grant.min_role)?;
+                self.fail_fast(revision)?;
+                self.limit(principal, revision, tool.class)?;
                 stages::ends(Stage::Limit);
                 let Written { text, kept } = validated_input(tool, input).await?;
                 draft.begins_with(kept, tool.class != ToolClass::Read);
@@ -91,29 +125,29 @@ impl Hub {
                 if tool.class != ToolClass::Read {
                     self.parts.audit.intend(draft.intent()).await?;
                 }
-                self.call_tool(&revision, tool, text, opening, draft).await
+                self.call_tool(revision, tool, text, opening, draft).await
             }
-            Operation::ReadResource { uri } => {
-                let known = revision.resource(uri).ok_or_else(|| unknown(&revision, "resource", uri))?;
-                self.admit_read(&call.principal, &revision)?;
-                draft.begins(&call.operation);
-                self.read_resource(&revision, &known, opening, draft).await
+            ProviderOperation::ReadResource { uri } => {
+                let known = revision.resource(uri).ok_or_else(|| unknown(revision, ItemKind::Resource, uri))?;
+                self.admit_read(principal, revision)?;
+                draft.begins(asked);
+                self.read_resource(revision, &known, opening, draft).await
             }
-            Operation::GetPrompt { prompt, arguments } => {
+            ProviderOperation::GetPrompt { prompt, arguments } => {
                 let Some(known) = revision.offer.prompts.iter().find(|known| known.name == *prompt) else {
-                    return Err(unknown(&revision, "prompt", prompt));
+                    return Err(unknown(revision, ItemKind::Prompt, prompt));
                 };
-                self.admit_read(&call.principal, &revision)?;
+                self.admit_read(principal, revision)?;
                 require_arguments(known, arguments)?;
-                draft.begins(&call.operation);
-                self.get_prompt(&revision, prompt, arguments, opening, draft).await
+                draft.begins(asked);
+                self.get_prompt(revision, prompt, arguments, opening, draft).await
             }
-            Operation::CheckHealth => {
-                authorize(&call.principal, READ_ROLE)?;
-                if let Principal::Caller(caller) = &call.principal {
+            ProviderOperation::CheckHealth => {
+                authorize(principal, READ_ROLE)?;
+                if let Some(caller) = principal.caller() {
                     self.often.checks(caller.user)?;
                 }
-                self.health_of(&revision, opening, draft).await.map(Output::Health)
+                self.health_of(revision, opening, draft).await.map(Output::Health)
             }
         }
     }
@@ -160,9 +194,9 @@ impl Hub {
 
 /// What is checked before anything is looked up: a caller without a role learns nothing of what there is.
 fn admit(call: &Call) -> Result<(), CallError> {
-    if let Principal::Caller(caller) = &call.principal
-        && caller.role.is_none()
-    {
+    // Whoever may have an operation without a role still needs a permit.
+    let needs_none = call.operation.needs_no_role() && call.permit.is_ok();
+    if call.principal.caller().is_some_and(|caller| caller.role.is_none()) && !needs_none {
         return Err(CallError::Forbidden { needed: READ_ROLE, has: None });
     }
     call.permit.as_ref().map(|_| ()).map_err(Clone::clone)
@@ -177,12 +211,12 @@ fn authorize(principal: &Principal, needed: Role) -> Result<(), CallError> {
     }
 }
 
-fn belongs_to_nobody(operation: &Operation, index: &Index) -> CallError {
-    let (kind, name, lost) = match operation {
-        Operation::CallTool { tool, .. } => ("tool", tool, index.tool(tool).err()),
-        Operation::ReadResource { uri } => ("resource", uri, index.resource(uri).err()),
-        Operation::GetPrompt { prompt, .. } => ("prompt", prompt, index.prompt(prompt).err()),
-        Operation::CheckHealth => return CallError::UnknownProvider(String::new()),
+fn belongs_to_nobody(asked: &ProviderOperation, index: &Index) -> CallError {
+    let (kind, name, lost) = match asked {
+        ProviderOperation::CallTool { tool, .. } => (ItemKind::Tool, tool, index.tool(tool).err()),
+        ProviderOperation::ReadResource { uri } => (ItemKind::Resource, uri, index.resource(uri).err()),
+        ProviderOperation::GetPrompt { prompt, .. } => (ItemKind::Prompt, prompt, index.prompt(prompt).err()),
+        ProviderOperation::CheckHealth => return CallError::UnknownProvider(String::new()),
     };
     match lost {
         Some(Lost::Ambiguous(choices)) => CallError::Ambiguous { kind, name: plain::name(name), choices },
@@ -190,7 +224,7 @@ fn belongs_to_nobody(operation: &Operation, index: &Index) -> CallError {
     }
 }
 
-fn unknown(revision: &Revision, kind: &'static str, name: &str) -> CallError {
+fn unknown(revision: &Revision, kind: ItemKind, name: &str) -> CallError {
     CallError::UnknownItem { provider: revision.name.to_string(), kind, name: plain::name(name) }
 }
 

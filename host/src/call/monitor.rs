@@ -5,10 +5,10 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use tokio_util::sync::CancellationToken;
 
-use super::{Call, Hub, Operation, Principal};
+use super::{Call, Hub, Operation, Principal, ProviderOperation};
 use crate::{
     limits::Permit,
-    names::{CorrelationId, ProviderName, Surface},
+    names::{CorrelationId, Owner, ProviderName, Surface},
 };
 
 /// How often the monitor looks whose check is due.
@@ -50,8 +50,10 @@ async fn check(hub: &Arc<Hub>, checked: Checked) -> Checked {
         permit: Ok(Permit::unlimited()),
         surface: Surface::Probe,
         correlation_id: CorrelationId::accept(None),
-        provider: checked.0.to_string(),
-        operation: Operation::CheckHealth,
+        operation: Operation::OfProvider {
+            owner: Owner::Provider(checked.0.to_string()),
+            asked: ProviderOperation::CheckHealth,
+        },
     };
     // What it found is on the board and on record.
     hub.call(call).await;

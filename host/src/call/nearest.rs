@@ -1,9 +1,9 @@
 //! "Did you mean": names that somebody may have meant, among those that the caller may use.
 
-use super::Hub;
+use super::{Hub, Offers};
 use crate::{
     identity::Caller,
-    names::{ProviderName, Role},
+    names::{ItemKind, ProviderName, Role},
     registry::Revision,
 };
 
@@ -14,39 +14,17 @@ const COMPARED_MAX: usize = 256;
 /// How many names are told.
 const TOLD_MAX: usize = 3;
 
-/// What kind of thing was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A tool.
-    Tool,
-    /// A prompt.
-    Prompt,
-}
-
-impl Kind {
-    /// The kind in a sentence.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Tool => "tool",
-            Self::Prompt => "prompt",
-        }
-    }
-}
-
 impl Hub {
-    /// Tools or prompts whose names are near `asked`, a name in any form. None that the caller may not use, and none of a
-    /// provider that is down.
+    /// Tools or prompts whose names are near `asked`, a name in any form: of what there is for the caller.
     #[must_use]
-    pub fn near(&self, caller: &Caller, kind: Kind, asked: &str) -> Vec<(ProviderName, String)> {
-        if caller.role < Some(Role::OpsViewer) || asked.len() > ASKED_MAX {
+    pub fn near(&self, caller: &Caller, kind: ItemKind, asked: &str) -> Vec<(ProviderName, String)> {
+        if asked.len() > ASKED_MAX {
             return Vec::new();
         }
-        let snapshot = self.registry().snapshot();
-        let up = snapshot.ready().filter(|revision| self.health().down(&revision.name, &revision.id).is_none());
+        let offers = self.offers(caller);
         let mut search = Search::of(asked);
-        for revision in up {
-            for item in usable(revision, caller, kind) {
+        for revision in offers.providers() {
+            for item in usable(&offers, revision, kind) {
                 search.look(&format!("{}.{item}", revision.name), Some(item), || {
                     (revision.name.clone(), item.to_owned())
                 });
@@ -70,14 +48,12 @@ impl Hub {
     }
 }
 
-fn usable<'a>(revision: &'a Revision, caller: &Caller, kind: Kind) -> Box<dyn Iterator<Item = &'a str> + 'a> {
-    let role = caller.role;
+fn usable<'a>(offers: &Offers, revision: &'a Revision, kind: ItemKind) -> Box<dyn Iterator<Item = &'a str> + 'a> {
     match kind {
-        Kind::Tool => {
-            let tools = revision.offer.tools.values().filter(move |tool| role >= Some(tool.grant.min_role));
-            Box::new(tools.map(|tool| tool.name.as_str()))
-        }
-        Kind::Prompt => Box::new(revision.offer.prompts.iter().map(|prompt| prompt.name.as_str())),
+        ItemKind::Tool => Box::new(offers.callable(revision).map(|tool| tool.name.as_str())),
+        // Nobody writes URIs by hand.
+        ItemKind::Resource => Box::new(std::iter::empty()),
+        ItemKind::Prompt => Box::new(revision.offer.prompts.iter().map(|prompt| prompt.name.as_str())),
     }
 }
 

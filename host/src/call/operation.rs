@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{CallError, Input};
+use super::{CallError, Input, RequestFault, hub::READ_ROLE};
 use crate::{
     identity::Caller,
     limits::Permit,
-    names::{CorrelationId, Surface},
+    names::{CorrelationId, OperationKind, Owner, Role, Surface},
 };
 
 /// On whose behalf a call is made.
@@ -18,9 +18,34 @@ pub enum Principal {
     Hub,
 }
 
-/// What is asked of a provider.
+impl Principal {
+    /// The caller, unless it is the hub itself.
+    #[must_use]
+    pub fn caller(&self) -> Option<&Caller> {
+        match self {
+            Self::Caller(caller) => Some(caller),
+            Self::Hub => None,
+        }
+    }
+}
+
+/// What is asked, and of whom.
 #[derive(Debug)]
 pub enum Operation {
+    /// Something of a provider.
+    OfProvider {
+        /// Of which.
+        owner: Owner,
+        /// What.
+        asked: ProviderOperation,
+    },
+    /// Something of the hub itself.
+    OfHub(HubOperation),
+}
+
+/// What is asked of a provider.
+#[derive(Debug)]
+pub enum ProviderOperation {
     /// Call a tool.
     CallTool {
         /// The tool's name as the caller gave it.
@@ -44,15 +69,51 @@ pub enum Operation {
     CheckHealth,
 }
 
+/// What is asked of the hub itself.
+#[derive(Debug)]
+pub enum HubOperation {
+    /// Get the OpenAPI document.
+    OpenApi,
+    /// List tools, resources or prompts over MCP; or what is wrong with how that is asked.
+    McpList(Result<(), RequestFault>),
+}
+
 impl Operation {
-    /// The operation's name in the audit trail.
+    /// What the audit trail names it.
     #[must_use]
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> OperationKind {
         match self {
-            Self::CallTool { .. } => "call_tool",
-            Self::ReadResource { .. } => "read_resource",
-            Self::GetPrompt { .. } => "get_prompt",
-            Self::CheckHealth => "check_health",
+            Self::OfProvider { asked: ProviderOperation::CallTool { .. }, .. } => OperationKind::CallTool,
+            Self::OfProvider { asked: ProviderOperation::ReadResource { .. }, .. } => OperationKind::ReadResource,
+            Self::OfProvider { asked: ProviderOperation::GetPrompt { .. }, .. } => OperationKind::GetPrompt,
+            Self::OfProvider { asked: ProviderOperation::CheckHealth, .. } => OperationKind::CheckHealth,
+            Self::OfHub(HubOperation::OpenApi) => OperationKind::OpenApi,
+            Self::OfHub(HubOperation::McpList(_)) => OperationKind::McpList,
+        }
+    }
+
+    /// Whether somebody without a role may have it.
+    pub(super) fn needs_no_role(&self) -> bool {
+        matches!(self, Self::OfHub(asked) if asked.min_role().is_none())
+    }
+
+    /// Whether it has a row in the audit trail only where it is refused.
+    pub(super) fn is_recorded_if_refused(&self) -> bool {
+        match self {
+            Self::OfProvider { .. } => false,
+            Self::OfHub(HubOperation::OpenApi | HubOperation::McpList(_)) => true,
+        }
+    }
+}
+
+impl HubOperation {
+    /// The lowest role that may; `None` where whoever is authenticated may.
+    pub(super) fn min_role(&self) -> Option<Role> {
+        match self {
+            // Who has no role is told that there is nothing for it...
+            Self::OpenApi | Self::McpList(Ok(())) => None,
+            // ... but its role comes before the form of what it sent.
+            Self::McpList(Err(_)) => Some(READ_ROLE),
         }
     }
 }
@@ -68,8 +129,6 @@ pub struct Call {
     pub surface: Surface,
     /// Ties everything about it together.
     pub correlation_id: CorrelationId,
-    /// The provider's name as the caller gave it.
-    pub provider: String,
-    /// What is asked.
+    /// What is asked, and of whom.
     pub operation: Operation,
 }

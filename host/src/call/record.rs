@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Call, CallError, Hub, Operation, Output, Principal};
+use super::{Call, CallError, Hub, Operation, Output, Principal, ProviderOperation};
 use crate::{
     audit::{AuditError, Event, Intent, Outcome, excerpt},
     health::Health,
     identity::Caller,
-    names::Surface,
+    names::{Code, OperationKind, Role, Surface},
     sandbox::{Content, PromptMessage, PromptRole, ResourceBody, ResourceContent},
     text::plain,
 };
@@ -34,8 +34,8 @@ pub(super) struct Draft {
     began: bool,
     /// Whether its upstream may do something for it.
     acts: bool,
-    operation: &'static str,
-    surface: &'static str,
+    operation: OperationKind,
+    surface: Surface,
     correlation_id: String,
     /// The revision that ran, once one was chosen.
     pub(super) revision: Option<String>,
@@ -43,18 +43,16 @@ pub(super) struct Draft {
 
 impl Draft {
     pub(super) fn of(call: &Call) -> Self {
-        let tool = match &call.operation {
-            Operation::CallTool { tool, .. } => Some(tool),
-            Operation::ReadResource { uri } => Some(uri),
-            Operation::GetPrompt { prompt, .. } => Some(prompt),
-            Operation::CheckHealth => None,
+        let (provider, tool) = match &call.operation {
+            Operation::OfHub(_) => (None, None),
+            Operation::OfProvider { owner, asked } => (owner.provider(), item(asked)),
         };
         Self {
             id: Uuid::now_v7(),
             created_at: Utc::now(),
             started: Instant::now(),
-            provider: Some(plain::name(&call.provider)).filter(|provider| !provider.is_empty()),
-            tool: tool.map(|tool| plain::name(tool)),
+            provider: provider.map(plain::name),
+            tool: tool.map(plain::name),
             caller: match &call.principal {
                 Principal::Caller(caller) => Some(std::sync::Arc::clone(caller)),
                 Principal::Hub => None,
@@ -64,7 +62,7 @@ impl Draft {
             began: false,
             acts: false,
             operation: call.operation.kind(),
-            surface: call.surface.as_str(),
+            surface: call.surface,
             correlation_id: call.correlation_id.to_string(),
             revision: None,
         }
@@ -77,18 +75,18 @@ impl Draft {
     }
 
     /// The same of what only reads.
-    pub(super) fn begins(&mut self, operation: &Operation) {
-        let payload = match operation {
+    pub(super) fn begins(&mut self, asked: &ProviderOperation) {
+        let payload = match asked {
             // Its name is the input, unless that was too long to be one.
-            Operation::ReadResource { uri } => {
+            ProviderOperation::ReadResource { uri } => {
                 (self.tool.as_deref() != Some(uri)).then(|| json!({ "uri": uri }).to_string())
             }
-            Operation::GetPrompt { arguments, .. } => {
+            ProviderOperation::GetPrompt { arguments, .. } => {
                 let arguments: serde_json::Map<_, _> =
                     arguments.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str()))).collect();
                 Some(Value::Object(arguments).to_string())
             }
-            Operation::CallTool { .. } | Operation::CheckHealth => None,
+            ProviderOperation::CallTool { .. } | ProviderOperation::CheckHealth => None,
         };
         (self.payload, self.began) = (payload.map(excerpt), true);
     }
@@ -126,7 +124,7 @@ impl Draft {
         let (ended, error_code, error_text) = match outcome {
             Err(error) => (error.outcome(), Some(error.code()), Some(error.to_string())),
             Ok(Output::Health(Health { code: Some(code), error, .. })) => {
-                let ended = if *code == "timeout" { Outcome::Timeout } else { Outcome::Failed };
+                let ended = if *code == Code::Timeout { Outcome::Timeout } else { Outcome::Failed };
                 (ended, Some(*code), error.clone())
             }
             Ok(_) => (Outcome::Ok, None, None),
@@ -160,6 +158,16 @@ impl Draft {
     }
 }
 
+/// What of a provider is asked for.
+fn item(asked: &ProviderOperation) -> Option<&str> {
+    match asked {
+        ProviderOperation::CallTool { tool, .. } => Some(tool),
+        ProviderOperation::ReadResource { uri } => Some(uri),
+        ProviderOperation::GetPrompt { prompt, .. } => Some(prompt),
+        ProviderOperation::CheckHealth => None,
+    }
+}
+
 impl Hub {
     /// Records an event and logs it; gives the id of its row. Those that share a row share a line in the log.
     pub(super) async fn record(&self, event: Event) -> Result<Uuid, AuditError> {
@@ -184,26 +192,26 @@ fn log(event: &Event) {
             tracing::$level!(
                 call_id = %event.id,
                 correlation_id = event.correlation_id,
-                surface = event.surface,
-                operation = event.operation,
+                surface = event.surface.as_str(),
+                operation = event.operation.as_str(),
                 provider = event.provider,
                 tool = event.tool,
-                role = event.caller_role.map(crate::names::Role::as_str),
+                role = event.caller_role.map(Role::as_str),
                 outcome = event.outcome.as_str(),
-                error_code = event.error_code,
+                error_code = event.error_code.map(Code::as_str),
                 duration_ms = event.duration_ms,
                 "call"
             )
         };
     }
-    if event.surface == Surface::Probe.as_str() { line!(debug) } else { line!(info) }
+    if event.surface == Surface::Probe { line!(debug) } else { line!(info) }
 }
 
 /// An output as the audit trail keeps it: binary content by its size only.
 fn result(output: &Output) -> Option<String> {
     let result: Value = match output {
         // Kept when it was written.
-        Output::Tool { .. } => return None,
+        Output::Tool { .. } | Output::Offers(_) => return None,
         Output::Resource(contents) => contents.iter().map(resource).collect(),
         Output::Prompt(messages) => messages.iter().map(message).collect(),
         Output::Health(health) => json!(health),

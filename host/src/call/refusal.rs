@@ -9,7 +9,7 @@ use super::{CallError, Hub, hub::READ_ROLE};
 use crate::{
     audit::{AuditError, Event},
     identity::{Caller, IdentityError},
-    names::{CorrelationId, Surface},
+    names::{CorrelationId, OperationKind, Surface},
 };
 
 impl Hub {
@@ -29,7 +29,9 @@ impl Hub {
         };
         match verified {
             Ok(caller) => Ok(caller),
-            Err(error) => Err(self.refuse(error.into(), "authenticate", None, surface, correlation_id).await),
+            Err(error) => {
+                Err(self.refuse(error.into(), OperationKind::Authenticate, None, surface, correlation_id).await)
+            }
         }
     }
 
@@ -39,7 +41,7 @@ impl Hub {
     pub async fn refuse(
         self: &Arc<Self>,
         error: CallError,
-        operation: &'static str,
+        operation: OperationKind,
         caller: Option<&Caller>,
         surface: Surface,
         correlation_id: &CorrelationId,
@@ -68,7 +70,7 @@ impl Hub {
             duration_ms: 0,
             hostname: None,
             operation,
-            surface: surface.as_str(),
+            surface,
             correlation_id: correlation_id.to_string(),
             revision: None,
             times: 1,

@@ -13,7 +13,7 @@ use serde_json::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Call, CallError, Hub, Operation, Output, Principal, ProviderFault,
+    Call, CallError, Hub, Operation, Output, Principal, ProviderFault, ProviderOperation,
     label::{Labels, Place},
     large::{of_size, size_of, size_of_resource},
     record::Draft,
@@ -24,7 +24,7 @@ use crate::{
     health::{CHECK_TIME, Health, Status},
     invocation,
     json::{self, JsonError, Violation},
-    names::{ResourceUri, ToolClass},
+    names::{Code, ResourceUri, ToolClass},
     outbound::Acting,
     registry::{Revision, Tool},
     sandbox::{
@@ -150,7 +150,7 @@ impl Hub {
         if let Some(found) = board.found_since(&revision.name, &revision.id, asked) {
             return Ok(found);
         }
-        draft.begins(&opening.call.operation);
+        draft.begins(&ProviderOperation::CheckHealth);
         self.check_health(revision, opening, draft).await
     }
 
@@ -176,7 +176,7 @@ impl Hub {
                     HealthStatus::Degraded => Status::Degraded,
                     HealthStatus::Down => Status::Down,
                 };
-                let code = (status == Status::Down).then_some("provider_down");
+                let code = (status == Status::Down).then_some(Code::ProviderDown);
                 (status, Some(reason).filter(|reason| !reason.is_empty() && status != Status::Ok), code)
             }
             Err(error @ RunError::Cancelled) => return Err(error.into()),
@@ -229,7 +229,9 @@ impl Hub {
         };
         let taker = match (&opening.call.operation, &opening.call.principal) {
             // Whoever asks: there is one check of a provider at a time.
-            (Operation::CheckHealth, _) | (_, Principal::Hub) => Taker::Hub,
+            (Operation::OfProvider { asked: ProviderOperation::CheckHealth, .. }, _) | (_, Principal::Hub) => {
+                Taker::Hub
+            }
             (_, Principal::Caller(caller)) => Taker::Caller(caller.user),
         };
         (Run { gates, taker, timeout, cancelled: opening.gone }, secrets)

@@ -1,9 +1,10 @@
 //! Rate limits as the config writes them.
 
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, fmt, time::Duration};
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_json::{Map, Value};
 
 use super::filled::present;
 use crate::names::{Role, ToolClass};
@@ -127,31 +128,69 @@ impl<'de> Deserialize<'de> for RoleQuota {
     }
 }
 
-/// Rate limits of one provider by role.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct RateLimits {
-    /// Limits of viewers.
-    #[serde(deserialize_with = "present")]
-    pub ops_viewer: Option<RoleQuota>,
-    /// Limits of operators.
-    #[serde(deserialize_with = "present")]
-    pub ops_operator: Option<RoleQuota>,
-    /// Limits of admins.
-    #[serde(deserialize_with = "present")]
-    pub ops_admin: Option<RoleQuota>,
+/// Rate limits of one provider by role; a role that is left out has the defaults.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RateLimits(BTreeMap<Role, RoleQuota>);
+
+// By hand, because a map alone takes the last of two entries of one role.
+impl<'de> Deserialize<'de> for RateLimits {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = RateLimits;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("limits by role, such as `{ ops_viewer: { reads: 100/hour } }`")
+            }
+            fn visit_unit<E: serde::de::Error>(self) -> Result<RateLimits, E> {
+                Ok(RateLimits::default())
+            }
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<RateLimits, A::Error> {
+                let mut limits = BTreeMap::new();
+                // As a text: of anything else, what tells where a mistake is would not know the name.
+                while let Some(name) = map.next_key::<String>()? {
+                    let role: Role = name.parse().map_err(|_| no_role(&name))?;
+                    if limits.insert(role, map.next_value()?).is_some() {
+                        return Err(A::Error::custom(format_args!("{role} is there twice: write its limits once")));
+                    }
+                }
+                Ok(RateLimits(limits))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+fn no_role<E: serde::de::Error>(name: &str) -> E {
+    let roles: Vec<_> = Role::ALL.iter().map(|role| format!("`{role}`")).collect();
+    E::custom(format_args!("`{name:.64}` is no role: write one of {}", roles.join(", ")))
+}
+
+impl JsonSchema for RateLimits {
+    fn schema_name() -> Cow<'static, str> {
+        "RateLimits".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let of = |role: Role| {
+            let mut schema = generator.subschema_for::<Option<RoleQuota>>();
+            schema.insert("description".to_owned(), format!("Limits of callers with the role {role}.").into());
+            (role.to_string(), schema.to_value())
+        };
+        let properties: Map<String, Value> = Role::ALL.iter().copied().map(of).collect();
+        json_schema!({
+            "description": "Rate limits of one provider by role.",
+            "type": "object",
+            "properties": properties,
+            "additionalProperties": false,
+        })
+    }
 }
 
 impl RateLimits {
     /// The quota that binds `role` for tools of `class`; `None` is unlimited.
     #[must_use]
     pub fn quota(&self, role: Role, class: ToolClass) -> Option<Quota> {
-        let configured = match role {
-            Role::OpsViewer => &self.ops_viewer,
-            Role::OpsOperator => &self.ops_operator,
-            Role::OpsAdmin => &self.ops_admin,
-        };
-        match configured {
+        match self.0.get(&role) {
             Some(RoleQuota::Unlimited(_)) => None,
             Some(RoleQuota::PerClass(quotas)) => quotas.of(class).or_else(|| default_quota(role, class)),
             None => default_quota(role, class),
@@ -169,13 +208,14 @@ impl ClassQuotas {
     }
 }
 
-/// What binds a role when the config is silent (requirement G8).
+/// What binds a role when the config is silent (requirement G8). A role that is not named here has what the nearest one
+/// below it has.
 fn default_quota(role: Role, class: ToolClass) -> Option<Quota> {
-    match (role, class) {
-        (Role::OpsAdmin, _) => None,
-        (Role::OpsOperator, ToolClass::Read) => Some(Quota::hourly(200)),
-        (Role::OpsViewer, ToolClass::Read) => Some(Quota::hourly(100)),
-        (Role::OpsViewer | Role::OpsOperator, ToolClass::Scan | ToolClass::Write) => Some(Quota::hourly(50)),
+    match class {
+        _ if role >= Role::OpsAdmin => None,
+        ToolClass::Read if role >= Role::OpsOperator => Some(Quota::hourly(200)),
+        ToolClass::Read => Some(Quota::hourly(100)),
+        ToolClass::Scan | ToolClass::Write => Some(Quota::hourly(50)),
     }
 }
 
@@ -201,5 +241,18 @@ mod tests {
         assert_eq!(limits.quota(Role::OpsViewer, ToolClass::Read), None);
         assert_eq!(RateLimits::default().quota(Role::OpsViewer, ToolClass::Read), Some(Quota::hourly(100)));
         assert_eq!(RateLimits::default().quota(Role::OpsAdmin, ToolClass::Write), None);
+    }
+
+    #[test]
+    fn limits_are_of_roles_each_once() {
+        for (wrong, told) in [
+            (r#"{"ops_viewer": "unlimited", "ops_viewer": {}}"#, "ops_viewer is there twice"),
+            (r#"{"root": "unlimited"}"#, "`root` is no role: write one of `ops_viewer`, "),
+            (r#"{"ops_viewer": null}"#, "unlimited"),
+            (r#"["unlimited"]"#, "limits by role"),
+        ] {
+            let error = serde_json::from_str::<RateLimits>(wrong).expect_err(wrong).to_string();
+            assert!(error.contains(told), "{wrong}: {error}");
+        }
     }
 }

@@ -76,9 +76,8 @@ impl<T: PartialEq> Granted<T> {
 
 impl RateLimits {
     fn covers(&self, old: &Self) -> bool {
-        let classes = [ToolClass::Read, ToolClass::Scan, ToolClass::Write];
-        Role::ALL.into_iter().all(|role| {
-            classes.into_iter().all(|class| match (self.quota(role, class), old.quota(role, class)) {
+        Role::ALL.iter().all(|&role| {
+            ToolClass::ALL.iter().all(|&class| match (self.quota(role, class), old.quota(role, class)) {
                 (None, _) => true,
                 (Some(_), None) => false,
                 (Some(new), Some(old)) => new.calls >= old.calls && new.window <= old.window,

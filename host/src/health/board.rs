@@ -1,14 +1,16 @@
 //! The providers' health: what the last check of each found, and when the next is due.
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use chrono::{DateTime, SecondsFormat, Utc};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
 
-use crate::names::ProviderName;
+use crate::names::{Code, ProviderName, words};
 
 /// A check takes at most this long; one that does not end in time counts as degraded (G6).
 pub const CHECK_TIME: Duration = Duration::from_secs(5);
@@ -22,24 +24,42 @@ const FREQUENT_CHECKS: u32 = 24;
 /// How long a check answers further questions.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// How a provider is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// It works.
-    Ok,
-    /// It works in part, slowly, or nobody has looked yet.
-    Degraded,
-    /// It does not work: calls to it fail fast.
-    Down,
-    /// It is new, and not ready yet.
-    Loading,
-    /// The config takes it out of service.
-    Disabled,
+words! {
+    /// How a provider is.
+    #[derive(PartialOrd, Ord, Serialize)]
+    #[serde(rename_all = "lowercase")]
+    pub enum Status: "status" {
+        /// It works.
+        Ok = "ok",
+        /// It works in part, slowly, or nobody has looked yet.
+        Degraded = "degraded",
+        /// It does not work: calls to it fail fast.
+        Down = "down",
+        /// It is new, and not ready yet.
+        Loading = "loading",
+        /// The config takes it out of service.
+        Disabled = "disabled",
+    }
 }
 
-/// The answer of `GET /providers/{provider}/health`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+// By hand, because client generators take a plain list of words for an enum and a choice of constants for something else.
+impl JsonSchema for Status {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Status".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let words: Vec<_> = Self::ALL.iter().map(|status| status.as_str()).collect();
+        json_schema!({ "type": "string", "enum": words })
+    }
+}
+
+/// What the last check of a provider found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Health {
     /// The provider.
     pub provider: String,
@@ -49,12 +69,13 @@ pub struct Health {
     pub latency_ms: Option<u64>,
     /// When it was last checked.
     #[serde(serialize_with = "rfc3339")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
     pub last_check: Option<DateTime<Utc>>,
     /// What is wrong, and the one thing that fixes it.
     pub error: Option<String>,
     /// The code of what was found wrong, for the audit trail; none where the check is as it should be.
     #[serde(skip)]
-    pub code: Option<&'static str>,
+    pub code: Option<Code>,
 }
 
 #[expect(clippy::ref_option, reason = "serde gives a reference")]

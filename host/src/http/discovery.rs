@@ -16,7 +16,7 @@ use serde_json::json;
 use url::Url;
 
 use super::{nowhere::nothing_at, problem::Problem};
-use crate::{call::Hub, invocation::told};
+use crate::{call::Hub, invocation::told, names::Code};
 
 /// Where metadata is (RFC 9728 §3); the resource's own path follows.
 const METADATA: &str = "/.well-known/oauth-protected-resource";
@@ -100,7 +100,7 @@ pub(super) async fn well_known(Extension(discovery): Extension<Arc<Discovery>>, 
              and the endpoint's path; or send `Authorization: Bearer <token>` with a token of {issuer}"
         ),
     };
-    Problem::new(StatusCode::NOT_FOUND, "not_found", "Not found", detail).into_response()
+    Problem::new(StatusCode::NOT_FOUND, Code::NotFound, "Not found", detail).into_response()
 }
 
 /// Adds to a challenge where the endpoint's metadata is (RFC 9728 §5.1), as MCP clients expect of a 401.

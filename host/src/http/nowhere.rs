@@ -13,7 +13,7 @@ use super::{access, correlation::Correlation, problem};
 use crate::{
     call::{CallError, Hub, RequestFault},
     identity::Caller,
-    names::Surface,
+    names::{Code, OperationKind, Surface},
     text::plain,
 };
 
@@ -28,7 +28,7 @@ pub(super) async fn not_found(
 
 fn unknown_path(uri: &Uri) -> RequestFault {
     let text = format!("there is nothing at {}: see /openapi.json for what there is", plain::name(uri.path()));
-    RequestFault { code: "not_found", status: 404, text }
+    RequestFault { code: Code::NotFound, status: 404, text }
 }
 
 /// The answer where there is nothing, and no operation was meant.
@@ -45,7 +45,8 @@ pub(super) async fn wrong_method(
 ) -> Response {
     let (path, method) = (plain::name(uri.path()), plain::text(method.as_str(), 32));
     let text = format!("{path} does not answer {method}: see /openapi.json");
-    unmatched(&hub, RequestFault { code: "method_not_allowed", status: 405, text }, &correlation, &headers, &uri).await
+    unmatched(&hub, RequestFault { code: Code::MethodNotAllowed, status: 405, text }, &correlation, &headers, &uri)
+        .await
 }
 
 /// Answers what has no route. Below `/providers` somebody meant an operation, which is on record.
@@ -60,7 +61,7 @@ async fn unmatched(
         return problem::of(&fault.into());
     }
     match access::caller(hub, headers, Surface::Rest, correlation).await {
-        Ok(caller) => refused(hub, fault, "http_request", Some(&caller), correlation).await,
+        Ok(caller) => refused(hub, fault, OperationKind::HttpRequest, Some(&caller), correlation).await,
         Err(unauthenticated) => Refused(unauthenticated).into_response(),
     }
 }
@@ -69,7 +70,7 @@ async fn unmatched(
 pub(crate) async fn refused(
     hub: &Arc<Hub>,
     fault: RequestFault,
-    operation: &'static str,
+    operation: OperationKind,
     caller: Option<&Caller>,
     correlation: &Correlation,
 ) -> Response {
@@ -80,7 +81,7 @@ pub(crate) async fn refused(
 pub(crate) fn path_malformed() -> RequestFault {
     let text =
         "the path is not UTF-8 once it is percent-decoded (RFC 3986 §2.5): write names as /openapi.json has them";
-    RequestFault { code: "path_malformed", status: 400, text: text.to_owned() }
+    RequestFault { code: Code::PathMalformed, status: 400, text: text.to_owned() }
 }
 
 impl IntoResponse for Refused {

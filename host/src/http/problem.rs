@@ -7,21 +7,32 @@ use axum::{
     },
     response::{IntoResponse, Response},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{call::CallError, identity::IdentityError, json::Violation};
+use crate::{call::CallError, identity::IdentityError, json::Violation, names::Code};
 
-/// A problem document.
-#[derive(Debug, Serialize)]
+/// What went wrong and what to do next (RFC 9457).
+#[derive(Debug, Serialize, JsonSchema)]
 pub struct Problem {
+    /// A URI that says the same as `code`.
     #[serde(rename = "type")]
     kind: String,
+    /// What sort of problem.
     title: &'static str,
+    /// The HTTP status.
+    #[schemars(range(min = 400, max = 599))]
     status: u16,
-    code: &'static str,
+    /// Stable: programs may rely on it.
+    #[schemars(with = "String")]
+    code: Code,
+    /// What is wrong, and how to fix it.
     detail: String,
+    /// What to do next, and when to try again.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
     next: Option<String>,
+    /// The fields that are wrong.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     errors: Vec<Violation>,
 }
@@ -29,7 +40,7 @@ pub struct Problem {
 impl Problem {
     /// A problem with a stable `code`.
     #[must_use]
-    pub fn new(status: StatusCode, code: &'static str, title: &'static str, detail: String) -> Self {
+    pub fn new(status: StatusCode, code: Code, title: &'static str, detail: String) -> Self {
         Self {
             kind: format!("urn:bulkhead:problem:{code}"),
             title,

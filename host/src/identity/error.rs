@@ -1,6 +1,6 @@
 //! Why a caller is not known.
 
-use crate::invocation::told;
+use crate::{invocation::told, names::Code};
 
 /// Why a caller could not be authenticated. The text is safe to answer: it never repeats the token.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -43,17 +43,17 @@ pub enum IdentityError {
 impl IdentityError {
     /// The stable code of this refusal, for answers and the audit trail.
     #[must_use]
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> Code {
         match self {
-            Self::Missing => "token_missing",
-            Self::Malformed(_) => "token_malformed",
-            Self::Algorithm(_) => "token_algorithm",
-            Self::Signature => "token_signature",
-            Self::Expired => "token_expired",
-            Self::NotYetValid => "token_not_yet_valid",
-            Self::Issuer => "token_issuer",
-            Self::Audience => "token_audience",
-            Self::KeysUnavailable => "issuer_unavailable",
+            Self::Missing => Code::TokenMissing,
+            Self::Malformed(_) => Code::TokenMalformed,
+            Self::Algorithm(_) => Code::TokenAlgorithm,
+            Self::Signature => Code::TokenSignature,
+            Self::Expired => Code::TokenExpired,
+            Self::NotYetValid => Code::TokenNotYetValid,
+            Self::Issuer => Code::TokenIssuer,
+            Self::Audience => Code::TokenAudience,
+            Self::KeysUnavailable => Code::IssuerUnavailable,
         }
     }
 }

@@ -90,7 +90,7 @@ pub(super) fn verified(
     let lifetime = Lifetime { exp: claims.exp, nbf: claims.nbf, iat: claims.iat };
     lifetime.check(now)?;
     let Object(metadata) = claims.app_metadata;
-    let role = metadata.ops_role.as_deref().and_then(Role::from_name);
+    let role = metadata.ops_role.as_deref().and_then(|role| role.parse::<Role>().ok());
     let team = metadata.team.map(|team| team.chars().take(TEAM_MAX).collect());
     Ok(Verified { caller: Arc::new(Caller { user: claims.sub, role, team }), lifetime })
 }

@@ -1,9 +1,10 @@
 //! What is wrong in a document, and where.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// One field that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Violation {
     /// Where: a JSON pointer (RFC 6901); empty for the whole document.
     pub pointer: String,

@@ -18,9 +18,9 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::{lists::meta, wording::Wording};
 use crate::{
-    call::{Answer, CallError, Hub, InputFault, Kind, Output, Retry, did_you_mean},
+    call::{Answer, CallError, Hub, InputFault, Output, Retry, did_you_mean},
     identity::Caller,
-    names::WireForm,
+    names::{Code, ItemKind, Owner, WireForm},
     registry::Entry,
     sandbox::{Content, PromptRole, ResourceBody, ResourceContent},
     text::{one_line, whole_seconds},
@@ -41,8 +41,8 @@ pub(super) struct Asked<'a> {
     pub(super) caller: Arc<Caller>,
     /// The name or URI, as the client wrote it.
     pub(super) name: &'a str,
-    /// The provider that it leads to, if it does.
-    pub(super) provider: String,
+    /// Whose it is.
+    pub(super) owner: Owner,
     /// What the client gave for the provider to repeat.
     pub(super) given: Vec<String>,
 }
@@ -57,7 +57,7 @@ pub(super) fn tool(asked: &Asked<'_>, answer: Answer) -> Result<CallToolResult, 
             Ok(result)
         }
         Err(error @ (CallError::UnknownProvider(_) | CallError::UnknownItem { .. })) => {
-            Err(ErrorData::invalid_params(asked.unknown(Kind::Tool, &error), Some(data(&error, Some(id)))))
+            Err(ErrorData::invalid_params(asked.unknown(ItemKind::Tool, &error), Some(data(&error, Some(id)))))
         }
         Err(error @ CallError::Input(InputFault::HeaderMismatch(_))) => {
             Err(ErrorData::header_mismatch(error.told(), Some(data(&error, Some(id)))))
@@ -108,7 +108,7 @@ pub(super) fn resource(asked: &Asked<'_>, own: &[String; 2], answer: Answer) -> 
         Err(error) => {
             let error = asked.reworded(error);
             match &error {
-                CallError::Provider(fault) if fault.code == "not_found" => {
+                CallError::Provider(fault) if fault.code == Code::NotFound => {
                     Err(ErrorData::resource_not_found(error.told(), Some(about(uri, &error, id))))
                 }
                 _ => Err(protocol_error(&error, Some(id))),
@@ -137,7 +137,7 @@ pub(super) fn prompt(asked: &Asked<'_>, answer: Answer) -> Result<GetPromptResul
             Ok(GetPromptResult::new(messages.collect()))
         }
         Err(error @ (CallError::UnknownProvider(_) | CallError::UnknownItem { .. })) => {
-            Err(ErrorData::invalid_params(asked.unknown(Kind::Prompt, &error), Some(data(&error, Some(id)))))
+            Err(ErrorData::invalid_params(asked.unknown(ItemKind::Prompt, &error), Some(data(&error, Some(id)))))
         }
         Err(error @ (CallError::Ambiguous { .. } | CallError::Input(_))) => {
             Err(ErrorData::invalid_params(error.told(), Some(data(&error, Some(id)))))
@@ -149,7 +149,7 @@ pub(super) fn prompt(asked: &Asked<'_>, answer: Answer) -> Result<GetPromptResul
 
 impl Asked<'_> {
     /// What is told of a name that leads to nothing: both parts of it may be wrong, so it is told as a whole.
-    fn unknown(&self, kind: Kind, error: &CallError) -> String {
+    fn unknown(&self, kind: ItemKind, error: &CallError) -> String {
         let near = self.hub.near(&self.caller, kind, self.name).into_iter();
         let near: Vec<_> = near.map(|(provider, item)| self.form.name(&provider, &item)).collect();
         let (kind, name) = (kind.as_str(), one_line(self.name, NAME_MAX));
@@ -158,7 +158,8 @@ impl Asked<'_> {
 
     /// How the provider's words are told here.
     fn wording(&self) -> Wording {
-        match self.hub.registry().snapshot().entry(&self.provider) {
+        let snapshot = self.hub.registry().snapshot();
+        match self.owner.provider().and_then(|provider| snapshot.entry(provider)) {
             Some(Entry::Ready { revision, .. }) => Wording::of(revision, self.form),
             _ => Wording::of_nobody(),
         }

@@ -29,11 +29,14 @@ use super::{
     under_way::TakenBack,
 };
 use crate::{
-    call::{Answer, Call, CallError, Document, Hub, Input, InputFault, Operation, Principal, RequestFault},
+    call::{
+        Answer, Call, CallError, Document, Hub, HubOperation, Input, InputFault, Offers, Operation, Output, Principal,
+        ProviderOperation, RequestFault,
+    },
     http::{Admission, Correlation},
     identity::Caller,
     limits::Permit,
-    names::{CorrelationId, Surface, WireForm},
+    names::{Code, CorrelationId, Owner, Surface, WireForm},
     registry::Entry,
     stages::{self, Stage},
 };
@@ -89,49 +92,49 @@ impl Endpoint {
         }
     }
 
-    /// Who asks for a list. It is whole: there is no second page, so any cursor is somebody's invention.
+    /// What there is to list. A list is whole: there is no second page, so any cursor is somebody's invention.
     async fn listing(
         &self,
         request: Option<&PaginatedRequestParams>,
         context: &RequestContext<RoleServer>,
-    ) -> Result<Arc<Caller>, ErrorData> {
+    ) -> Result<Offers, ErrorData> {
         let asking = self.asking(context).await?;
-        let fault = match asking.permit {
-            Ok(_) if request.is_some_and(|request| request.cursor.is_some()) => {
-                let text = "unknown cursor: list again without one".to_owned();
-                RequestFault { code: "params_invalid", status: 400, text }.into()
-            }
-            Ok(_) => return Ok(asking.caller),
-            Err(full) => full,
+        let page = if request.is_some_and(|request| request.cursor.is_some()) {
+            let text = "unknown cursor: list again without one".to_owned();
+            Err(RequestFault { code: Code::ParamsInvalid, status: 400, text })
+        } else {
+            Ok(())
         };
-        let (caller, surface) = (Some(&*asking.caller), asking.surface);
-        let refused = self.hub.refuse(fault, "mcp_list", caller, surface, &asking.correlation_id).await;
-        Err(match refused {
-            refused @ CallError::Request(_) => {
-                ErrorData::invalid_params(refused.told(), Some(answers::data(&refused, None)))
+        let answer = self.call(asking, Operation::OfHub(HubOperation::McpList(page)), given_up(context)).await;
+        let call = Some(answer.id);
+        Err(match answer.outcome {
+            Ok(Output::Offers(offers)) => return Ok(offers),
+            Ok(_) => answers::protocol_error(&CallError::Internal, call),
+            Err(refused @ CallError::Request(_)) => {
+                ErrorData::invalid_params(refused.told(), Some(answers::data(&refused, call)))
             }
-            refused => answers::protocol_error(&refused, None),
+            Err(refused) => answers::protocol_error(&refused, call),
         })
     }
 
     /// What this client's caller is told of the hub.
     async fn instructions(&self, context: &RequestContext<RoleServer>) -> Result<String, ErrorData> {
         let caller = self.asking(context).await?.caller;
-        Ok(instructions::of(&self.hub, &caller, self.form))
+        Ok(instructions::of(&self.hub.offers(&caller), self.form))
     }
 
     /// What an answer needs to know of what was asked.
-    fn asked<'a>(&'a self, asking: &Asking, name: &'a str, provider: &str) -> Asked<'a> {
-        let (caller, provider) = (Arc::clone(&asking.caller), provider.to_owned());
-        Asked { hub: &self.hub, form: self.form, caller, name, provider, given: Vec::new() }
+    fn asked<'a>(&'a self, asking: &Asking, name: &'a str, owner: &Owner) -> Asked<'a> {
+        let (caller, owner) = (Arc::clone(&asking.caller), owner.clone());
+        Asked { hub: &self.hub, form: self.form, caller, name, owner, given: Vec::new() }
     }
 
     /// A tool's input, unless headers that repeat parts of it say something else. That is told when the line comes to the
     /// input: who may not call the tool hears only that.
-    fn input(&self, headers: Option<&HeaderMap>, provider: &str, tool: &str, input: Document) -> Input {
+    fn input(&self, headers: Option<&HeaderMap>, owner: &Owner, tool: &str, input: Document) -> Input {
         let snapshot = self.hub.registry().snapshot();
         if let (Some(headers), Some(members)) = (headers, input.members())
-            && let Some(Entry::Ready { revision, .. }) = snapshot.entry(provider)
+            && let Some(Entry::Ready { revision, .. }) = owner.provider().and_then(|provider| snapshot.entry(provider))
             && let Some(tool) = revision.tool(tool)
         {
             param_headers::check(headers, &tool.mirrored, members).map_err(InputFault::HeaderMismatch)?;
@@ -141,19 +144,12 @@ impl Endpoint {
 
     /// Makes the call. When the client takes the request back the call is cancelled; the answer is what the line made of it
     /// and has recorded.
-    async fn call(
-        &self,
-        asking: Asking,
-        provider: String,
-        operation: Operation,
-        given_up: impl Future<Output = ()>,
-    ) -> Answer {
+    async fn call(&self, asking: Asking, operation: Operation, given_up: impl Future<Output = ()>) -> Answer {
         let call = Call {
             principal: Principal::Caller(asking.caller),
             permit: asking.permit,
             surface: asking.surface,
             correlation_id: asking.correlation_id,
-            provider,
             operation,
         };
         stages::ends(Stage::Read);
@@ -180,10 +176,11 @@ impl Endpoint {
         TakenBack(taken_back): TakenBack,
     ) -> Response {
         let Direct { id, name, input } = call;
-        let (provider, tool) = self.hub.registry().snapshot().resolve(&name);
-        let asked = self.asked(&asking, &name, &provider);
-        let input = self.input(Some(headers), &provider, &tool, input);
-        let answer = self.call(asking, provider, Operation::CallTool { tool, input }, taken_back.cancelled()).await;
+        let (owner, tool) = self.hub.registry().snapshot().resolve(&name);
+        let asked = self.asked(&asking, &name, &owner);
+        let input = self.input(Some(headers), &owner, &tool, input);
+        let operation = Operation::OfProvider { owner, asked: ProviderOperation::CallTool { tool, input } };
+        let answer = self.call(asking, operation, taken_back.cancelled()).await;
         direct::answered(id, era, &asked, answer).await
     }
 }
@@ -242,8 +239,8 @@ impl ServerHandler for Endpoint {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let caller = self.listing(request.as_ref(), &context).await?;
-        Ok(lists::tools(&self.hub, &caller, self.form))
+        let offers = self.listing(request.as_ref(), &context).await?;
+        Ok(lists::tools(&offers, self.form))
     }
 
     async fn list_resources(
@@ -251,8 +248,8 @@ impl ServerHandler for Endpoint {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let caller = self.listing(request.as_ref(), &context).await?;
-        Ok(lists::resources(&self.hub, &caller, self.form))
+        let offers = self.listing(request.as_ref(), &context).await?;
+        Ok(lists::resources(&offers, self.form))
     }
 
     async fn list_resource_templates(
@@ -260,8 +257,8 @@ impl ServerHandler for Endpoint {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        let caller = self.listing(request.as_ref(), &context).await?;
-        Ok(lists::templates(&self.hub, &caller, self.form))
+        let offers = self.listing(request.as_ref(), &context).await?;
+        Ok(lists::templates(&offers, self.form))
     }
 
     async fn list_prompts(
@@ -269,8 +266,8 @@ impl ServerHandler for Endpoint {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        let caller = self.listing(request.as_ref(), &context).await?;
-        Ok(lists::prompts(&self.hub, &caller, self.form))
+        let offers = self.listing(request.as_ref(), &context).await?;
+        Ok(lists::prompts(&offers, self.form))
     }
 
     async fn call_tool(
@@ -279,14 +276,15 @@ impl ServerHandler for Endpoint {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let asking = self.asking(&context).await?;
-        let (provider, tool) = self.hub.registry().snapshot().resolve(&request.name);
-        let asked = self.asked(&asking, &request.name, &provider);
+        let (owner, tool) = self.hub.registry().snapshot().resolve(&request.name);
+        let asked = self.asked(&asking, &request.name, &owner);
         let headers = context.extensions.get::<::http::request::Parts>().map(|parts| &parts.headers);
         let input = match RefusedInput::of(&context) {
             Some(refused) => Err(refused),
-            None => self.input(headers, &provider, &tool, Document::of(request.arguments.unwrap_or_default())),
+            None => self.input(headers, &owner, &tool, Document::of(request.arguments.unwrap_or_default())),
         };
-        let answer = self.call(asking, provider, Operation::CallTool { tool, input }, given_up(&context)).await;
+        let operation = Operation::OfProvider { owner, asked: ProviderOperation::CallTool { tool, input } };
+        let answer = self.call(asking, operation, given_up(&context)).await;
         answers::tool(&asked, answer).map(Into::into)
     }
 
@@ -296,10 +294,11 @@ impl ServerHandler for Endpoint {
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let asking = self.asking(&context).await?;
-        let (provider, uri) = self.hub.registry().snapshot().resolve_resource(&request.uri);
-        let asked = self.asked(&asking, &request.uri, &provider);
-        let own = [uri.clone(), format!("{provider}+{uri}")];
-        let answer = self.call(asking, provider, Operation::ReadResource { uri }, given_up(&context)).await;
+        let (owner, uri) = self.hub.registry().snapshot().resolve_resource(&request.uri);
+        let asked = self.asked(&asking, &request.uri, &owner);
+        let own = [uri.clone(), format!("{}+{uri}", owner.provider().unwrap_or_default())];
+        let operation = Operation::OfProvider { owner, asked: ProviderOperation::ReadResource { uri } };
+        let answer = self.call(asking, operation, given_up(&context)).await;
         answers::resource(&asked, &own, answer).map(Into::into)
     }
 
@@ -309,16 +308,16 @@ impl ServerHandler for Endpoint {
         context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
         let asking = self.asking(&context).await?;
-        let (provider, prompt) = self.hub.registry().snapshot().resolve_prompt(&request.name);
-        let mut asked = self.asked(&asking, &request.name, &provider);
+        let (owner, prompt) = self.hub.registry().snapshot().resolve_prompt(&request.name);
+        let mut asked = self.asked(&asking, &request.name, &owner);
         let arguments = request.arguments.unwrap_or_default().into_iter().map(|(name, value)| match value {
             Value::String(text) => (name, text),
             other => (name, other.to_string()),
         });
         let arguments: Vec<_> = arguments.collect();
         asked.given = arguments.iter().map(|(_, value)| value.clone()).collect();
-        let operation = Operation::GetPrompt { prompt, arguments };
-        let answer = self.call(asking, provider, operation, given_up(&context)).await;
+        let operation = Operation::OfProvider { owner, asked: ProviderOperation::GetPrompt { prompt, arguments } };
+        let answer = self.call(asking, operation, given_up(&context)).await;
         answers::prompt(&asked, answer).map(Into::into)
     }
 }

@@ -34,7 +34,7 @@ use crate::{
     http::{challenge, read_body},
     identity::Caller,
     limits::Permit,
-    names::{CorrelationId, Surface},
+    names::{Code, CorrelationId, OperationKind, Surface},
     text::{plain, whole_seconds},
 };
 
@@ -59,7 +59,7 @@ pub(super) struct Exchange {
 pub(super) async fn document(head: &Parts, body: Body, permit: &Permit) -> Result<Bytes, Fault> {
     if head.method != Method::POST {
         let text = "send each message with POST: there are no streams and no sessions";
-        return Err(Fault::new(INVALID_REQUEST, "method_not_allowed", 405, text, None));
+        return Err(Fault::new(INVALID_REQUEST, Code::MethodNotAllowed, 405, text, None));
     }
     let read = read_body(&head.headers, body, permit).await;
     read.map_err(|fault| Fault::with(INVALID_REQUEST, fault.into(), None))
@@ -73,13 +73,13 @@ pub(super) async fn message(mut parts: Parts, bytes: Bytes) -> Result<(Request, 
     let id = id_of(&message);
     if let Some(name) = ONCE.iter().find(|name| differ(&parts.headers, name)) {
         let text = format!("the header `{name}` is repeated with different values: send it once");
-        return refused("header_repeated", 400, &text, id);
+        return refused(Code::HeaderRepeated, 400, &text, id);
     }
     if !takes_json(&parts.headers) {
-        return refused("not_acceptable", 406, "answers are application/json: `Accept` it, or send no `Accept`", id);
+        return refused(Code::NotAcceptable, 406, "answers are application/json: `Accept` it, or send no `Accept`", id);
     }
     if !is_json(&parts.headers) {
-        return refused("media_type_unsupported", 415, "a message is application/json: say so in `Content-Type`", id);
+        return refused(Code::MediaTypeUnsupported, 415, "a message is application/json: say so in `Content-Type`", id);
     }
     check_version(&parts.headers, &message)?;
     parts.headers.insert(ACCEPT, BOTH);
@@ -160,7 +160,7 @@ fn check_version(headers: &HeaderMap, message: &ClientJsonRpcMessage) -> Result<
     let versions: Vec<_> = ProtocolVersion::KNOWN_VERSIONS.iter().map(ProtocolVersion::as_str).collect();
     let text = format!("unsupported protocol version in `MCP-Protocol-Version`: use one of {}", versions.join(", "));
     let code = ErrorCode::UNSUPPORTED_PROTOCOL_VERSION.0;
-    let mut fault = Fault::new(code, "version_unsupported", 400, &text, id_of(message));
+    let mut fault = Fault::new(code, Code::VersionUnsupported, 400, &text, id_of(message));
     let requested = plain::name(&String::from_utf8_lossy(header.as_bytes()));
     fault.data.extend([("supported".to_owned(), json!(versions)), ("requested".to_owned(), json!(requested))]);
     Err(fault)
@@ -195,7 +195,7 @@ impl Exchange {
     }
 
     async fn record(&self, error: CallError) -> CallError {
-        self.hub.refuse(error, message::OPERATION, Some(&self.caller), Surface::Mcp, &self.correlation_id).await
+        self.hub.refuse(error, OperationKind::McpMessage, Some(&self.caller), Surface::Mcp, &self.correlation_id).await
     }
 
     /// The answer as it goes out. What a handler of the hub's has answered is on record; whatever else refused the request
@@ -251,12 +251,12 @@ fn is(response: &Response, kind: &str) -> bool {
 /// What rmcp refused, as the audit trail keeps it.
 pub(super) fn own_refusal(error: &ErrorData, status: StatusCode) -> RequestFault {
     let code = match error.code {
-        ErrorCode::METHOD_NOT_FOUND => "method_unknown",
-        ErrorCode::INVALID_PARAMS => "params_invalid",
-        ErrorCode::HEADER_MISMATCH => "header_mismatch",
-        ErrorCode::UNSUPPORTED_PROTOCOL_VERSION => "version_unsupported",
-        ErrorCode::MISSING_REQUIRED_CLIENT_CAPABILITY => "capability_missing",
-        _ => "message_refused",
+        ErrorCode::METHOD_NOT_FOUND => Code::MethodUnknown,
+        ErrorCode::INVALID_PARAMS => Code::ParamsInvalid,
+        ErrorCode::HEADER_MISMATCH => Code::HeaderMismatch,
+        ErrorCode::UNSUPPORTED_PROTOCOL_VERSION => Code::VersionUnsupported,
+        ErrorCode::MISSING_REQUIRED_CLIENT_CAPABILITY => Code::CapabilityMissing,
+        _ => Code::MessageRefused,
     };
     let text = match error.code {
         // It says nothing but the name.

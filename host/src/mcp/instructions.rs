@@ -1,7 +1,7 @@
 //! What a client is told of the hub when it connects, for its model to read.
 
-use super::{lists, wording::Wording};
-use crate::{call::Hub, identity::Caller, names::WireForm, text::one_line};
+use super::wording::Wording;
+use crate::{call::Offers, names::WireForm, text::one_line};
 
 const OF_THE_HUB: &str = "Ops tools behind one gateway. Every call is authorized by your role, rate limited and recorded. \
     A tool that is missing from the list needs a higher role, or its provider is down. Errors say what to do next, and when.";
@@ -11,11 +11,11 @@ const SUMMARY_MAX: usize = 200;
 const PROVIDERS_MAX: usize = 32;
 
 /// The hub's own words, and one line for each provider of which the caller may use something.
-pub(super) fn of(hub: &Hub, caller: &Caller, form: WireForm) -> String {
-    let providers = lists::visible(hub, caller);
-    let lines: Vec<_> = providers
+pub(super) fn of(offers: &Offers, form: WireForm) -> String {
+    let lines: Vec<_> = offers
+        .providers()
         .iter()
-        .filter(|revision| lists::has_anything_for(revision, caller))
+        .filter(|revision| offers.has_anything_of(revision))
         .map(|revision| {
             let summary = revision.offer.summary.split_whitespace().collect::<Vec<_>>().join(" ");
             let summary = one_line(&Wording::of(revision, form).text(&summary), SUMMARY_MAX);

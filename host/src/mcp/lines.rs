@@ -24,7 +24,7 @@ use super::message::{self, Fault, INVALID_REQUEST, Read};
 use crate::{
     call::{CallError, Hub, InputFault, of_size},
     http::BODY_MAX,
-    names::{CorrelationId, Surface},
+    names::{Code, CorrelationId, OperationKind, Surface},
 };
 
 /// Refusals that may be under way at once; until one ends, nothing more is read.
@@ -141,7 +141,7 @@ impl<R: AsyncRead + Unpin + Send, W: AsyncWrite + Unpin + Send + 'static> Lines<
         match &message {
             JsonRpcMessage::Request(request) if !self.client.under_way.enter(&request.id) => {
                 let text = "a request with this `id` is in progress: wait for its response, or use another `id`";
-                Err(Fault::new(INVALID_REQUEST, "id_in_use", 400, text, Some(request.id.clone())))
+                Err(Fault::new(INVALID_REQUEST, Code::IdInUse, 400, text, Some(request.id.clone())))
             }
             _ => Ok(message),
         }
@@ -168,7 +168,7 @@ impl Client {
         let correlation_id = CorrelationId::accept(None);
         match self.hub.authenticate(Ok(self.token.as_str()), Surface::Stdio, &correlation_id).await {
             Ok(caller) => {
-                self.hub.refuse(error, message::OPERATION, Some(&caller), Surface::Stdio, &correlation_id).await
+                self.hub.refuse(error, OperationKind::McpMessage, Some(&caller), Surface::Stdio, &correlation_id).await
             }
             Err(unauthenticated) => unauthenticated,
         }

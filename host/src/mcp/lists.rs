@@ -11,22 +11,21 @@ use serde_json::{Value, json};
 
 use super::wording::Wording;
 use crate::{
-    call::Hub,
-    identity::Caller,
-    names::{Role, ToolClass, WireForm},
+    call::Offers,
+    names::{ToolClass, WireForm},
     registry::{self, Revision},
 };
 
 /// How long a client may keep a list, in milliseconds: a provider that goes down is gone from it this soon.
 const TTL_MS: u64 = 5_000;
 
-pub(super) fn tools(hub: &Hub, caller: &Caller, form: WireForm) -> ListToolsResult {
-    let tools = visible(hub, caller)
+pub(super) fn tools(offers: &Offers, form: WireForm) -> ListToolsResult {
+    let tools = offers
+        .providers()
         .iter()
         .flat_map(|revision| {
             let wording = Wording::of(revision, form);
-            let callable = revision.offer.tools.values().filter(|tool| caller.role >= Some(tool.grant.min_role));
-            callable.map(|tool| listed(revision, tool, form, &wording)).collect::<Vec<_>>()
+            offers.callable(revision).map(|tool| listed(revision, tool, form, &wording)).collect::<Vec<_>>()
         })
         .collect();
     let mut list = ListToolsResult::with_all_items(tools);
@@ -56,8 +55,8 @@ fn listed(revision: &Revision, tool: &registry::Tool, form: WireForm, wording: &
     listed
 }
 
-pub(super) fn resources(hub: &Hub, caller: &Caller, form: WireForm) -> ListResourcesResult {
-    let resources = each_resource(hub, caller, false, form).into_iter().map(|(uri, resource)| {
+pub(super) fn resources(offers: &Offers, form: WireForm) -> ListResourcesResult {
+    let resources = each_resource(offers, false, form).into_iter().map(|(uri, resource)| {
         let mut listed = Resource::new(uri, resource.name.clone());
         listed.description = Some(resource.description.clone());
         listed.mime_type = Some(resource.mime_type);
@@ -68,8 +67,8 @@ pub(super) fn resources(hub: &Hub, caller: &Caller, form: WireForm) -> ListResou
     list
 }
 
-pub(super) fn templates(hub: &Hub, caller: &Caller, form: WireForm) -> ListResourceTemplatesResult {
-    let templates = each_resource(hub, caller, true, form).into_iter().map(|(uri, resource)| {
+pub(super) fn templates(offers: &Offers, form: WireForm) -> ListResourceTemplatesResult {
+    let templates = each_resource(offers, true, form).into_iter().map(|(uri, resource)| {
         let mut listed = ResourceTemplate::new(uri, resource.name.clone());
         listed.description = Some(resource.description.clone());
         listed.mime_type = Some(resource.mime_type);
@@ -81,11 +80,10 @@ pub(super) fn templates(hub: &Hub, caller: &Caller, form: WireForm) -> ListResou
 }
 
 /// Resources or templates of the index, under the URI by which they are read.
-fn each_resource(hub: &Hub, caller: &Caller, template: bool, form: WireForm) -> Vec<(String, registry::Resource)> {
-    let snapshot = hub.registry().snapshot();
+fn each_resource(offers: &Offers, template: bool, form: WireForm) -> Vec<(String, registry::Resource)> {
     let mut wordings = BTreeMap::new();
-    let listed = snapshot.index().resources().iter().filter_map(|listed| {
-        let revision = snapshot.revision(&listed.provider).filter(|revision| is_visible(hub, caller, revision))?;
+    let listed = offers.snapshot().index().resources().iter().filter_map(|listed| {
+        let revision = offers.provider(listed.provider.as_str())?;
         let resource = revision.offer.resources.get(listed.position)?;
         (resource.template == template).then(|| {
             let wording = wordings.entry(&listed.provider).or_insert_with(|| Wording::of(revision, form));
@@ -96,11 +94,10 @@ fn each_resource(hub: &Hub, caller: &Caller, template: bool, form: WireForm) -> 
     listed.collect()
 }
 
-pub(super) fn prompts(hub: &Hub, caller: &Caller, form: WireForm) -> ListPromptsResult {
-    let snapshot = hub.registry().snapshot();
+pub(super) fn prompts(offers: &Offers, form: WireForm) -> ListPromptsResult {
     let mut wordings = BTreeMap::new();
-    let prompts = snapshot.index().prompts().iter().filter_map(|listed| {
-        let revision = snapshot.revision(&listed.provider).filter(|revision| is_visible(hub, caller, revision))?;
+    let prompts = offers.snapshot().index().prompts().iter().filter_map(|listed| {
+        let revision = offers.provider(listed.provider.as_str())?;
         let prompt = revision.offer.prompts.get(listed.position)?;
         let wording = wordings.entry(&listed.provider).or_insert_with(|| Wording::of(revision, form));
         let arguments = prompt.arguments.iter().map(|(name, description, required)| {
@@ -113,23 +110,6 @@ pub(super) fn prompts(hub: &Hub, caller: &Caller, form: WireForm) -> ListPrompts
     let mut list = ListPromptsResult::with_all_items(prompts.collect());
     (list.ttl_ms, list.cache_scope) = (Some(TTL_MS), Some(CacheScope::Private));
     list
-}
-
-/// Whether a caller sees a provider: it may look at all, and the provider is up.
-fn is_visible(hub: &Hub, caller: &Caller, revision: &Revision) -> bool {
-    caller.role >= Some(Role::OpsViewer) && hub.health().down(&revision.name, &revision.id).is_none()
-}
-
-/// The providers that are up, for a caller who may look at all.
-pub(super) fn visible(hub: &Hub, caller: &Caller) -> Vec<Arc<Revision>> {
-    hub.registry().snapshot().ready().filter(|revision| is_visible(hub, caller, revision)).cloned().collect()
-}
-
-/// Whether a caller who sees the provider may use anything of it.
-pub(super) fn has_anything_for(revision: &Revision, caller: &Caller) -> bool {
-    let offer = &revision.offer;
-    let callable = offer.tools.values().any(|tool| caller.role >= Some(tool.grant.min_role));
-    callable || !offer.resources.is_empty() || !offer.prompts.is_empty()
 }
 
 pub(super) fn meta(value: &Value) -> Option<MetaObject> {

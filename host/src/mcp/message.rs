@@ -20,11 +20,10 @@ use crate::{
     call::{CallError, InputFault, RequestFault},
     json as limits,
     json::Object,
+    names::Code,
     text::plain,
 };
 
-/// The name in the audit trail of what is no message, or none that this server answers.
-pub(super) const OPERATION: &str = "mcp_message";
 /// JSON-RPC 2.0 §5.1.
 const PARSE_ERROR: i32 = -32700;
 /// JSON-RPC 2.0 §5.1.
@@ -75,7 +74,7 @@ impl Fault {
     }
 
     /// One that the protocol has a code for.
-    pub(super) fn new(rpc: i32, code: &'static str, status: u16, text: &str, id: Option<RequestId>) -> Self {
+    pub(super) fn new(rpc: i32, code: Code, status: u16, text: &str, id: Option<RequestId>) -> Self {
         let text = plain::text(text, TEXT_MAX);
         Self::with(rpc, RequestFault { code, status, text }.into(), id)
     }
@@ -203,7 +202,7 @@ fn within_limits(document: &[u8]) -> Result<ClientJsonRpcMessage, Fault> {
     };
     if id.is_none() && !method.starts_with("notifications/") {
         let text = "a request has an `id`: only a method that begins with `notifications/` is sent without one";
-        return Err(Fault::new(INVALID_REQUEST, "id_missing", 400, text, None));
+        return Err(Fault::new(INVALID_REQUEST, Code::IdMissing, 400, text, None));
     }
     if method.chars().count() > plain::NAME_MAX || method.contains(plain::is_hidden) {
         return Err(unknown(&method, id));
@@ -234,7 +233,7 @@ fn within_limits(document: &[u8]) -> Result<ClientJsonRpcMessage, Fault> {
 }
 
 fn unknown(method: &str, id: Option<RequestId>) -> Fault {
-    Fault::new(METHOD_NOT_FOUND, "method_unknown", 404, &no_method(method), id)
+    Fault::new(METHOD_NOT_FOUND, Code::MethodUnknown, 404, &no_method(method), id)
 }
 
 /// What is told of a method that there is not.
@@ -246,7 +245,7 @@ pub(super) fn no_method(method: &str) -> String {
 fn wrong_params(method: &str, id: Option<RequestId>) -> Option<Fault> {
     let (method, params) = METHODS.iter().find(|(known, _)| *known == method)?;
     let text = format!("the `params` of {method} are {params}; `_meta` in them is an object");
-    Some(Fault::new(INVALID_PARAMS, "params_invalid", 400, &text, id))
+    Some(Fault::new(INVALID_PARAMS, Code::ParamsInvalid, 400, &text, id))
 }
 
 /// JSON that is no message.

@@ -3,15 +3,24 @@
 //! The ground floor: this room imports no other.
 
 mod class;
+mod code;
 mod correlation;
 mod name;
+mod operation;
+mod owner;
 mod role;
 mod surface;
 mod uri;
+mod word;
 
 pub use class::ToolClass;
+pub use code::Code;
 pub use correlation::CorrelationId;
 pub use name::{NameError, ProviderName, ToolName, WireForm};
+pub use operation::{ItemKind, OperationKind};
+pub use owner::Owner;
 pub use role::Role;
 pub use surface::Surface;
 pub use uri::{ResourceUri, UriError, UriPattern};
+pub use word::UnknownWord;
+pub(crate) use word::words;

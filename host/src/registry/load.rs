@@ -6,11 +6,11 @@ use std::{
 };
 
 use aws_lc_rs::digest;
+use data_encoding::HEXLOWER;
 use tokio::sync::Mutex;
 
 use super::{error::LoadError, offer::Offer, revision::Revision};
 use crate::{
-    audit::hex,
     config::{ConfigError, HostEntry, ProviderConfig},
     names::ProviderName,
     outbound::{Allowlist, DnsError, DnsResolver, DnsServer, Gate, GateOptions, OwnAddress, RootCertificate},
@@ -34,7 +34,7 @@ impl ComponentFile {
     pub(super) fn revision_id(&self, config: &ProviderConfig, way_out: &WayOut) -> String {
         // What is derived for `Debug` tells every part of a config, and quotes its texts.
         let made_of = format!("{} {config:?} {}", self.digest, way_out.id());
-        hex(digest::digest(&digest::SHA256, made_of.as_bytes()).as_ref())
+        HEXLOWER.encode(digest::digest(&digest::SHA256, made_of.as_bytes()).as_ref())
     }
 }
 
@@ -42,7 +42,7 @@ impl ComponentFile {
 pub(super) fn read(folder: &Path, component: &Path) -> Result<ComponentFile, LoadError> {
     let unreadable = |source| LoadError::File { path: component.to_owned(), source };
     let bytes = small_file::read(&folder.join(component), COMPONENT_MAX).map_err(unreadable)?;
-    let digest = hex(digest::digest(&digest::SHA256, &bytes).as_ref());
+    let digest = HEXLOWER.encode(digest::digest(&digest::SHA256, &bytes).as_ref());
     Ok(ComponentFile { bytes, digest })
 }
 
@@ -62,7 +62,7 @@ pub(super) fn extra_roots(folder: &Path, file: Option<&PathBuf>) -> Result<Roots
         path: "outbound.extra_ca: ".to_owned(),
         reason: format!("`{}` cannot be used: {error}", file.display()),
     })?;
-    Ok(Roots { certificates, id: hex(digest::digest(&digest::SHA256, &pem).as_ref()) })
+    Ok(Roots { certificates, id: HEXLOWER.encode(digest::digest(&digest::SHA256, &pem).as_ref()) })
 }
 
 /// Certificate authorities beside the system's, and what identifies them.

@@ -3,11 +3,14 @@
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use super::{
-    index::{Index, Stand},
+    index::{Index, Lost, Stand},
     problem::Problem,
     revision::Revision,
 };
-use crate::{config::ProviderConfig, names::ProviderName};
+use crate::{
+    config::ProviderConfig,
+    names::{Owner, ProviderName},
+};
 
 /// A provider of the config.
 #[derive(Debug, Clone)]
@@ -91,10 +94,10 @@ impl Snapshot {
         }
     }
 
-    /// Splits a wire name in either form into provider and tool; no provider if it names none.
+    /// Splits a wire name in either form into provider and tool.
     #[must_use]
-    pub fn resolve(&self, wire_name: &str) -> (String, String) {
-        self.index.tool(wire_name).unwrap_or_else(|_| (String::new(), wire_name.to_owned()))
+    pub fn resolve(&self, wire_name: &str) -> (Owner, String) {
+        owned(self.index.tool(wire_name), wire_name)
     }
 
     /// Whether a provider is still being loaded for the first time.
@@ -111,18 +114,23 @@ impl Snapshot {
         problems.min()
     }
 
-    /// Splits a prompt's wire name; a bare name means the one provider that can have it. No provider if it means none.
+    /// Splits a prompt's wire name; a bare name means the one provider that can have it.
     #[must_use]
-    pub fn resolve_prompt(&self, name: &str) -> (String, String) {
-        self.index.prompt(name).unwrap_or_else(|_| (String::new(), name.to_owned()))
+    pub fn resolve_prompt(&self, name: &str) -> (Owner, String) {
+        owned(self.index.prompt(name), name)
     }
 
-    /// The provider of a resource, and the URI that it knows it by. No provider if the URI means none.
+    /// The provider of a resource, and the URI that it knows it by.
     #[must_use]
-    pub fn resolve_resource(&self, uri: &str) -> (String, String) {
-        match self.index.resource(uri) {
-            Ok((provider, uri)) => (provider.to_string(), uri.to_string()),
-            Err(_) => (String::new(), uri.to_owned()),
-        }
+    pub fn resolve_resource(&self, uri: &str) -> (Owner, String) {
+        owned(self.index.resource(uri).map(|(provider, uri)| (provider.to_string(), uri.to_string())), uri)
+    }
+}
+
+/// Whose what was `asked` for is, and what its owner calls it.
+fn owned(found: Result<(String, String), Lost>, asked: &str) -> (Owner, String) {
+    match found {
+        Ok((provider, item)) => (Owner::Provider(provider), item),
+        Err(_) => (Owner::Nobody, asked.to_owned()),
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::SandboxLimits, outbound::ByteMeter};
+use crate::{config::SandboxLimits, names::Code, outbound::ByteMeter};
 
 /// The limit that a call has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -56,20 +56,20 @@ pub enum Breach {
 impl Breach {
     /// The stable code of this limit in answers and audit rows.
     #[must_use]
-    pub const fn code(self) -> &'static str {
+    pub const fn code(self) -> Code {
         match self {
-            Self::Memory(_) => "memory_limit",
-            Self::Tables(_) => "table_limit",
-            Self::CoreInstances(_) => "core_instance_limit",
-            Self::Stack(_) => "stack_limit",
-            Self::HandOver(_) => "hand_over_limit",
-            Self::Handles(_) => "handle_limit",
-            Self::Requests(_) => "request_limit",
-            Self::RequestBytes(_) => "request_size_limit",
-            Self::ResponseBytes(_) => "response_size_limit",
-            Self::Output(_) => "output_limit",
-            Self::LogLines(_) => "log_limit",
-            Self::Events(_) => "event_limit",
+            Self::Memory(_) => Code::MemoryLimit,
+            Self::Tables(_) => Code::TableLimit,
+            Self::CoreInstances(_) => Code::CoreInstanceLimit,
+            Self::Stack(_) => Code::StackLimit,
+            Self::HandOver(_) => Code::HandOverLimit,
+            Self::Handles(_) => Code::HandleLimit,
+            Self::Requests(_) => Code::RequestLimit,
+            Self::RequestBytes(_) => Code::RequestSizeLimit,
+            Self::ResponseBytes(_) => Code::ResponseSizeLimit,
+            Self::Output(_) => Code::OutputLimit,
+            Self::LogLines(_) => Code::LogLimit,
+            Self::Events(_) => Code::EventLimit,
         }
     }
 }

@@ -15,13 +15,11 @@ use std::{
 };
 
 use aws_lc_rs::digest::{self, Context, SHA256, SHA256_OUTPUT_LEN};
+use data_encoding::HEXLOWER;
 use rustix::process::geteuid;
 use wasmtime::{Engine, component::Component};
 
-use crate::{
-    audit::hex,
-    store::{private_file, small_file},
-};
+use crate::store::{private_file, small_file};
 
 /// What stands before code, in the pipe and on disk.
 pub(super) const HEADING: &[u8] = b"bulkhead code 1\n";
@@ -178,7 +176,7 @@ impl Shelf {
     }
 
     fn path(&self, id: &ComponentId) -> PathBuf {
-        self.folder.join(hex(&id.0))
+        self.folder.join(HEXLOWER.encode(&id.0))
     }
 }
 

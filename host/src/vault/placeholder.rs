@@ -5,6 +5,7 @@ use base64::{
     Engine as _, alphabet,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig, general_purpose::STANDARD},
 };
+use data_encoding::HEXLOWER;
 use zeroize::Zeroizing;
 
 use super::{
@@ -42,7 +43,7 @@ impl Placeholder {
         SystemRandom::new()
             .fill(&mut random)
             .map_err(|_| SecretError::Unavailable("the system's random source failed".to_owned()))?;
-        Ok(Self(format!("{PREFIX}{}", crate::audit::hex(&random))))
+        Ok(Self(format!("{PREFIX}{}", HEXLOWER.encode(&random))))
     }
 
     pub(super) fn as_str(&self) -> &str {

@@ -12,6 +12,7 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
+use data_encoding::{HEXLOWER, HEXUPPER};
 use zeroize::Zeroizing;
 
 use super::{
@@ -157,8 +158,7 @@ fn forms(plain: &[u8]) -> Vec<Form> {
     encoded.extend(once);
     encoded.extend(base64_of(wide));
     for bytes in [plain, wide] {
-        let hex = Zeroizing::new(crate::audit::hex(bytes));
-        encoded.extend([Zeroizing::new(hex.to_ascii_uppercase()), hex]);
+        encoded.extend([HEXUPPER, HEXLOWER].map(|hex| Zeroizing::new(hex.encode(bytes))));
     }
     encoded.sort_by(|one, other| one.as_str().cmp(other.as_str()));
     encoded.dedup();
@@ -261,8 +261,8 @@ mod tests {
             &base64("ada:p4ss/w\"rd+1"),
             &base64("adam:p4ss/w\"rd+1 and more"),
             &base64("p4ss/w\"rd+1").replace('=', "%3D").replace('/', "%2F").replace('+', "%2B"),
-            &crate::audit::hex(b"p4ss/w\"rd+1"),
-            &crate::audit::hex(b"p4ss/w\"rd+1").to_uppercase(),
+            &HEXLOWER.encode(b"p4ss/w\"rd+1"),
+            &HEXLOWER.encode(b"p4ss/w\"rd+1").to_uppercase(),
         ];
         let count = text.len();
         let mut text = text.join("\n");
@@ -292,8 +292,8 @@ mod tests {
             base64(&little),
             base64(&big),
             base64(&[b"\xff\xfe", &little[..]].concat()),
-            crate::audit::hex(&little),
-            wrapped(&crate::audit::hex(value.as_bytes()), 32, "\n"),
+            HEXLOWER.encode(&little),
+            wrapped(&HEXLOWER.encode(value.as_bytes()), 32, "\n"),
             base64(&base64(value.as_bytes()).into_bytes()),
             wrapped(&base64(base64(format!("ada:{value}").as_bytes()).as_bytes()), 76, "\r\n"),
         ];

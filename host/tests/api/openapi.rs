@@ -197,6 +197,29 @@ async fn the_document_lists_what_the_caller_may_call_and_is_sound() {
 }
 
 #[tokio::test]
+async fn what_the_hub_itself_is_asked_leaves_a_row_only_if_it_is_refused() {
+    let hub = Hub::start(HELLO);
+    let token = hub.token(VIEWER);
+    let document = hub.get("/openapi.json", Some(&token)).await;
+    assert_eq!((document.status, document.header("content-type")), (200, "application/json"));
+    for list in ["tools/list", "resources/list", "resources/templates/list", "prompts/list"] {
+        let listed = hub.mcp(&token, list, &json!({})).await;
+        assert!(listed["result"].is_object(), "{listed}");
+    }
+    assert_eq!(hub.events(), Vec::<Value>::new());
+
+    let refused = hub.mcp(&token, "tools/list", &json!({ "cursor": "made-up" })).await;
+    let [row] = &hub.events()[..] else { panic!("{refused}") };
+    assert_eq!((&row["operation"], &row["surface"]), (&json!("mcp_list"), &json!("mcp")));
+    assert_eq!((&row["outcome"], &row["error_code"]), (&json!("invalid"), &json!("params_invalid")));
+    assert_eq!(refused["error"]["data"]["bulkhead"]["call_id"], row["id"], "{refused}");
+
+    let health = json!({ "$ref": "#/components/schemas/Health" });
+    let reply = hub.get("/providers/hello-rs/health", Some(&token)).await;
+    assert!(takes(&document.json(), &health, &reply.json()), "{reply:?}");
+}
+
+#[tokio::test]
 async fn a_provider_that_is_down_is_not_in_the_document_which_is_otherwise_the_same_each_time() {
     let netdata = "
   netdata:

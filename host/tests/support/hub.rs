@@ -9,10 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bulkhead::{
-    identity::{LocalKeys, MintRequest},
-    names::Role,
-};
+use bulkhead::identity::{LocalKeys, MintRequest};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -229,7 +226,7 @@ impl Hub {
 
     /// A token for this user, as `bulkhead token` makes it: a program for each would be most of many a test's work.
     pub fn token_for(&self, role: &str, user: Uuid) -> String {
-        let role = Role::from_name(role).expect("a role");
+        let role = role.parse().expect("a role");
         let request = MintRequest { user, role, team: None, ttl: Duration::from_secs(3600) };
         LocalKeys::open(&self.data()).expect("the hub's key").mint(&request).expect("a token")
     }

@@ -1,8 +1,10 @@
 //! The answers that every operation may give beside its own, and what is in them.
 
-use serde_json::{Value, json};
+use schemars::{generate::SchemaSettings, transform::RestrictFormats};
+use serde_json::{Map, Value, json};
 
-use super::names::{HEALTH, PROBLEM, VIOLATION};
+use super::names::{HEALTH, PROBLEM};
+use crate::{health::Health, http::Problem};
 
 /// What may go wrong: the component, the statuses that it stands for, and what they mean.
 const ANSWERS: [(&str, &[&str], &str); 7] = [
@@ -85,51 +87,40 @@ pub(super) fn headers() -> Value {
     })
 }
 
-/// The schemas that are there whatever the registry holds.
-pub(super) fn schemas() -> [(&'static str, Value); 3] {
-    let problem = json!({
-        "description": "What went wrong and what to do next (RFC 9457)",
-        "type": "object",
-        "required": ["type", "title", "status", "code", "detail"],
-        "properties": {
-            "type": { "type": "string", "description": "A URI that says the same as `code`" },
-            "title": { "type": "string" },
-            "status": { "type": "integer", "description": "The HTTP status" },
-            "code": { "type": "string", "description": "Stable: programs may rely on it" },
-            "detail": { "type": "string", "description": "What is wrong, and how to fix it" },
-            "next": { "type": "string", "description": "What to do next, and when to try again" },
-            "errors": {
-                "type": "array",
-                "description": "The fields that are wrong",
-                "items": reference(VIOLATION),
-            },
-        },
-    });
-    let violation = json!({
-        "description": "A field that is wrong",
-        "type": "object",
-        "required": ["pointer", "message"],
-        "properties": {
-            "pointer": { "type": "string", "description": "Where: a JSON pointer (RFC 6901), empty for the whole" },
-            "message": { "type": "string", "description": "What is wrong there" },
-        },
-    });
-    let health = json!({
-        "description": "What the last check of a provider found",
-        "type": "object",
-        "required": ["provider", "status"],
-        "properties": {
-            "provider": { "type": "string" },
-            "status": { "type": "string", "enum": ["ok", "degraded", "down", "loading", "disabled"] },
-            "latency_ms": { "type": ["integer", "null"] },
-            "last_check": { "type": ["string", "null"], "format": "date-time" },
-            "error": { "type": ["string", "null"], "description": "Why it is not healthy, and how to fix that" },
-        },
-    });
-    [(PROBLEM, problem), (VIOLATION, violation), (HEALTH, health)]
+/// The schemas that are there whatever the registry holds: made from the types that are answered.
+pub(super) fn schemas() -> Map<String, Value> {
+    let mut formats = RestrictFormats::default();
+    // Not those of Rust's numbers, which generators do not know.
+    formats.infer_from_meta_schema = false;
+    formats.allowed_formats.insert("date-time".into());
+    let settings = SchemaSettings::draft2020_12().for_serialize().with_transform(formats);
+    let mut schemas =
+        settings.with(|settings| settings.definitions_path = "/components/schemas".into()).into_generator();
+    schemas.subschema_for::<Problem>();
+    schemas.subschema_for::<Health>();
+    schemas.take_definitions(true)
 }
 
 /// A reference to a component.
 pub(super) fn reference(component: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{component}") })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::names::VIOLATION, *};
+
+    #[test]
+    fn what_is_answered_is_described_from_its_types() {
+        let schemas = schemas();
+        assert_eq!(schemas.keys().collect::<Vec<_>>(), [HEALTH, PROBLEM, VIOLATION]);
+        let (problem, health) = (&schemas[PROBLEM], &schemas[HEALTH]);
+        assert_eq!(problem["required"], json!(["type", "title", "status", "code", "detail"]));
+        assert_eq!(problem["properties"]["errors"]["items"], reference(VIOLATION));
+        assert_eq!(problem["properties"]["code"]["type"], "string");
+        assert_eq!(health["properties"]["status"]["enum"], json!(["ok", "degraded", "down", "loading", "disabled"]));
+        assert_eq!(health["properties"]["last_check"]["type"], json!(["string", "null"]));
+        assert_eq!(health["properties"]["last_check"]["format"], "date-time");
+        assert!(!json!(schemas).to_string().contains("uint"), "{schemas:?}");
+    }
 }

@@ -10,8 +10,9 @@ mod names;
 use std::sync::Arc;
 
 use axum::{
-    Extension, Json,
+    Extension,
     extract::State,
+    http::header::CONTENT_TYPE,
     response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value, json};
@@ -20,9 +21,10 @@ use self::{
     answers::reference,
     names::{Names, Side},
 };
+use super::tools;
 use crate::{
-    call::Hub,
-    http::{Admission, Correlation, PublicAddress, Refused},
+    call::{Answer, Call, CallError, Hub, HubOperation, Offers, Operation, Output, Principal},
+    http::{Admission, Correlation, PublicAddress, problem},
     identity::Caller,
     names::Surface,
     registry::{Revision, Tool},
@@ -53,27 +55,39 @@ pub(super) async fn answer(
     Extension(Admission(permit)): Extension<Admission>,
     Extension(correlation): Extension<Correlation>,
 ) -> Response {
-    match permit {
-        Ok(_) => Json(document(&hub, &caller, &server)).into_response(),
-        Err(full) => {
-            Refused(hub.refuse(full, "openapi", Some(&caller), Surface::Rest, &correlation.0).await).into_response()
+    let call = Call {
+        principal: Principal::Caller(caller),
+        permit,
+        surface: Surface::Rest,
+        correlation_id: correlation.0,
+        operation: Operation::OfHub(HubOperation::OpenApi),
+    };
+    match hub.call(call).await {
+        Answer { outcome: Ok(Output::Offers(offers)), .. } => written(offers, server).await,
+        refused => tools::respond(refused, &[]),
+    }
+}
+
+/// The document, made in a thread of its own: for many tools it takes milliseconds.
+async fn written(offers: Offers, server: Server) -> Response {
+    let thread = tokio::task::spawn_blocking(move || document(&offers, &server).to_string());
+    match thread.await {
+        Ok(document) => ([(CONTENT_TYPE, "application/json")], document).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the OpenAPI document could not be made");
+            problem(&CallError::Internal)
         }
     }
 }
 
-fn document(hub: &Hub, caller: &Caller, server: &Server) -> Value {
-    let snapshot = hub.registry().snapshot();
-    let names = Names::of(&snapshot);
+fn document(offers: &Offers, server: &Server) -> Value {
+    let names = Names::of(offers.snapshot());
     let mut paths = Paths::default();
     let mut tags = Vec::new();
-    let mut schemas: Map<String, Value> =
-        answers::schemas().into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect();
-    // Who has no role may call nothing, and learns of nothing. A provider that is down has dropped out (A5).
-    let is_up = |revision: &&Arc<Revision>| hub.health().down(&revision.name, &revision.id).is_none();
-    for revision in snapshot.ready().filter(is_up).filter(|_| caller.role.is_some()) {
+    let mut schemas = answers::schemas();
+    for revision in offers.providers() {
         tags.push(json!({ "name": revision.name, "description": revision.offer.summary }));
-        let callable = revision.offer.tools.values().filter(|tool| caller.role >= Some(tool.grant.min_role));
-        for tool in callable {
+        for tool in offers.callable(revision) {
             paths.add(revision, tool.name.as_str(), "post", operation(&names, revision, tool));
             for side in [Side::Input, Side::Output] {
                 schemas.extend(components(&names, revision, tool, side));

@@ -10,6 +10,7 @@ use super::{
     },
     *,
 };
+use crate::names::Surface;
 
 /// A data folder that goes when the test ends.
 struct Data(PathBuf);
@@ -81,7 +82,7 @@ fn intent(id: Uuid) -> Intent {
         caller_role,
         team: None,
         payload: None,
-        surface: "rest",
+        surface: Surface::Rest,
         correlation_id,
     }
 }

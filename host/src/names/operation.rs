@@ -1,0 +1,41 @@
+//! What can be asked of the hub, by name.
+
+use super::word::words;
+
+words! {
+    /// What was asked, as the audit trail names it.
+    pub enum OperationKind: "operation" {
+        /// Call a tool.
+        CallTool = "call_tool",
+        /// Read a resource.
+        ReadResource = "read_resource",
+        /// Render a prompt.
+        GetPrompt = "get_prompt",
+        /// Check a provider's health.
+        CheckHealth = "check_health",
+        /// Show who one is.
+        Authenticate = "authenticate",
+        /// Something of REST that is none of the above.
+        HttpRequest = "http_request",
+        /// Get the OpenAPI document.
+        OpenApi = "openapi",
+        /// List tools, resources or prompts over MCP.
+        McpList = "mcp_list",
+        /// A message of MCP that is none of the above.
+        McpMessage = "mcp_message",
+        /// The hub's own row of what it refused while nothing could be recorded.
+        Refuse = "refuse",
+    }
+}
+
+words! {
+    /// What a provider has that is asked for by name.
+    pub enum ItemKind: "kind of item" {
+        /// A tool.
+        Tool = "tool",
+        /// A resource.
+        Resource = "resource",
+        /// A prompt.
+        Prompt = "prompt",
+    }
+}
