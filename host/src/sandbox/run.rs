@@ -78,12 +78,23 @@ impl Fresh {
         R: Lift + Send + Sync + 'static,
         (R,): ComponentNamedList,
     {
-        let instance = self.component.pre.instantiate_async(&mut self.store).await?;
-        let function: TypedFunc<P, (R,)> = instance.get_typed_func(&mut self.store, which(&self.component.exports))?;
-        stages::ends(Stage::Instantiate);
+        let function = self.function::<P, R>(which).await?;
         let (answer,) = function.call_async(&mut self.store, input).await?;
-        stages::ends(Stage::Run);
         Ok(answer)
+    }
+
+    /// One of the component's functions in a fresh instance.
+    async fn function<P, R>(
+        &mut self,
+        which: impl Fn(&Exports) -> ComponentExportIndex,
+    ) -> wasmtime::Result<TypedFunc<P, (R,)>>
+    where
+        P: ComponentNamedList + Lower + Send + Sync,
+        R: Lift + Send + Sync + 'static,
+        (R,): ComponentNamedList,
+    {
+        let instance = self.component.pre.instantiate_async(&mut self.store).await?;
+        instance.get_typed_func(&mut self.store, which(&self.component.exports))
     }
 }
 
@@ -123,9 +134,15 @@ impl Sandbox {
         input: String,
     ) -> Result<Result<ToolOutput, CallFault>, RunError> {
         self.run(compiled, run, |fresh| {
-            Box::pin(
-                async move { fresh.call(|exports| exports.call_tool, (&context, tool.as_str(), input.as_str())).await },
-            )
+            Box::pin(async move {
+                let mut fresh = fresh;
+                let function = fresh.function(|exports| exports.call_tool).await?;
+                stages::ends(Stage::Instantiate);
+                let given = (&context, tool.as_str(), input.as_str());
+                let (answer,) = function.call_async(&mut fresh.store, given).await?;
+                stages::ends(Stage::Run);
+                Ok(answer)
+            })
         })
         .await
     }
