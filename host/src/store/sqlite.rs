@@ -137,7 +137,7 @@ fn prepare_schema(prepared: &Prepared, older: Older) -> rusqlite::Result<(Connec
     let mut connection = attach(&prepared.main, "rw")?;
     connection.pragma_update(Some("ops"), "journal_mode", "wal")?;
     connection.pragma_update(Some("ops"), "synchronous", "full")?;
-    // What a statement would have to undo, some pages of a row, is nothing to write to a file: that took three quarters of
+    // What a statement would have to undo, some pages of a row, is nothing to write to a file: that took more than half of
     // all writes.
     connection.pragma_update(None, "temp_store", "memory")?;
     let migrated = migrate(&mut connection, older)?;
