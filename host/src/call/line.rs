@@ -183,7 +183,7 @@ impl Hub {
         let limits: &RateLimits = &revision.config.rate_limits;
         let Some(quota) = caller.role.and_then(|role| limits.quota(role, class)) else { return Ok(()) };
         let key = LimitKey { user: caller.user, provider: revision.name.clone(), class };
-        self.parts.limiter.admit(&key, quota).map_err(|retry_after| CallError::RateLimited {
+        self.parts.limiter.admit(&key, quota, limits.largest(class)).map_err(|retry_after| CallError::RateLimited {
             provider: revision.name.to_string(),
             class,
             quota,

@@ -187,6 +187,13 @@ impl JsonSchema for RateLimits {
 }
 
 impl RateLimits {
+    /// The most calls that the quota of any role counts for tools of `class`.
+    #[must_use]
+    pub fn largest(&self, class: ToolClass) -> u32 {
+        let quotas = Role::ALL.iter().filter_map(|role| self.quota(*role, class));
+        quotas.map(|quota| quota.calls).max().unwrap_or_default()
+    }
+
     /// The quota that binds `role` for tools of `class`; `None` is unlimited.
     #[must_use]
     pub fn quota(&self, role: Role, class: ToolClass) -> Option<Quota> {

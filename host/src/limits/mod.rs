@@ -26,7 +26,7 @@ use crate::{
 
 /// The longest window that the config knows. What is older counts for nothing, whatever the config becomes.
 const LONGEST: Duration = Duration::from_hours(24);
-/// So many calls are remembered at least, in case a later quota counts more of them than the one in force.
+/// So many calls are remembered at least, in case a later config counts more of them than the one in force.
 const KEPT_MIN: usize = 256;
 
 /// What is counted together. The caller's role is no part of it: who changes roles keeps what was counted.
@@ -43,8 +43,8 @@ pub struct LimitKey {
 /// The calls of the recent past, exact to the call.
 ///
 /// What a quota allows is decided from the calls themselves, not from a window that was opened for it. So a quota that
-/// becomes another one, because the config or the caller's role changes, finds every call that counts for it, and going back
-/// and forth between quotas gives nobody more calls than the quota in force allows.
+/// becomes another one, because the caller's role changes, finds every call that counts for it, and going back and forth
+/// between quotas gives nobody more calls than the quota in force allows. One of a later config finds the newest 256 at least.
 #[derive(Debug, Default)]
 pub struct Limiter {
     windows: Mutex<Table<LimitKey, Window>>,
@@ -58,24 +58,25 @@ struct Window {
 }
 
 impl Limiter {
-    /// Counts a call if the quota allows another.
+    /// Counts a call if the quota allows another. `largest` is the most calls that the quota of any role counts for this
+    /// provider and class: so many are remembered, in case the caller comes with another role.
     ///
     /// # Errors
     /// When it does not: the time until it does. A refused call is not counted.
-    pub fn admit(&self, key: &LimitKey, quota: Quota) -> Result<(), Duration> {
-        self.admit_at(key, quota, Instant::now())
+    pub fn admit(&self, key: &LimitKey, quota: Quota, largest: u32) -> Result<(), Duration> {
+        self.admit_at(key, quota, largest, Instant::now())
     }
 
-    fn admit_at(&self, key: &LimitKey, quota: Quota, now: Instant) -> Result<(), Duration> {
+    fn admit_at(&self, key: &LimitKey, quota: Quota, largest: u32, now: Instant) -> Result<(), Duration> {
         let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        windows.update(key, |window| !window.is_live(now), Window::default, |window| window.admit(quota, now))
+        windows.update(key, |window| !window.is_live(now), Window::default, |window| window.admit(quota, largest, now))
     }
 }
 
 impl Window {
-    fn admit(&mut self, quota: Quota, now: Instant) -> Result<(), Duration> {
+    fn admit(&mut self, quota: Quota, largest: u32, now: Instant) -> Result<(), Duration> {
         let most = quota.calls as usize;
-        self.most = self.most.max(most).max(KEPT_MIN);
+        self.most = self.most.max(most).max(largest as usize).max(KEPT_MIN);
         // Another call fits if that many calls ago is longer ago than the window.
         let decides = self.calls.len().checked_sub(most).and_then(|index| self.calls.get(index));
         if let Some(at) = decides {
@@ -115,12 +116,12 @@ mod tests {
         let (limiter, quota) = (Limiter::default(), Quota { calls: 2, window: Duration::from_secs(60) });
         let (key, start) = (key(ToolClass::Read), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        assert_eq!(limiter.admit_at(&key, quota, at(0)), Ok(()));
-        assert_eq!(limiter.admit_at(&key, quota, at(10)), Ok(()));
-        assert_eq!(limiter.admit_at(&key, quota, at(20)), Err(Duration::from_secs(40)));
-        assert_eq!(limiter.admit_at(&key, quota, at(59)), Err(Duration::from_secs(1)));
-        assert_eq!(limiter.admit_at(&key, quota, at(60)), Ok(()));
-        assert_eq!(limiter.admit_at(&key, quota, at(61)), Err(Duration::from_secs(9)));
+        assert_eq!(limiter.admit_at(&key, quota, 0, at(0)), Ok(()));
+        assert_eq!(limiter.admit_at(&key, quota, 0, at(10)), Ok(()));
+        assert_eq!(limiter.admit_at(&key, quota, 0, at(20)), Err(Duration::from_secs(40)));
+        assert_eq!(limiter.admit_at(&key, quota, 0, at(59)), Err(Duration::from_secs(1)));
+        assert_eq!(limiter.admit_at(&key, quota, 0, at(60)), Ok(()));
+        assert_eq!(limiter.admit_at(&key, quota, 0, at(61)), Err(Duration::from_secs(9)));
     }
 
     #[test]
@@ -130,18 +131,31 @@ mod tests {
         let quota = |calls| Quota { calls, window: Duration::from_secs(60) };
         for second in 0..5 {
             let at = start + Duration::from_secs(second);
-            assert_eq!(limiter.admit_at(&key(ToolClass::Read), quota(10), at), Ok(()));
+            assert_eq!(limiter.admit_at(&key(ToolClass::Read), quota(10), 0, at), Ok(()));
         }
         let at = start + Duration::from_secs(10);
-        assert_eq!(limiter.admit_at(&key(ToolClass::Read), quota(2), at), Err(Duration::from_secs(53)));
+        assert_eq!(limiter.admit_at(&key(ToolClass::Read), quota(2), 0, at), Err(Duration::from_secs(53)));
+    }
+
+    #[test]
+    fn a_role_with_a_small_quota_and_a_short_window_hides_no_calls_from_the_quota_of_another() {
+        let limiter = Limiter::default();
+        let (key, start) = (key(ToolClass::Read), Instant::now());
+        let viewer = Quota { calls: 10, window: Duration::from_secs(1) };
+        let operator = Quota { calls: 1000, window: Duration::from_secs(3600) };
+        let at = |call: u32| start + Duration::from_millis(100) * call;
+        for call in 0..1000 {
+            assert_eq!(limiter.admit_at(&key, viewer, operator.calls, at(call)), Ok(()), "{call}");
+        }
+        assert!(limiter.admit_at(&key, operator, operator.calls, at(1000)).is_err());
     }
 
     #[test]
     fn classes_are_counted_apart() {
         let (limiter, quota) = (Limiter::default(), Quota { calls: 1, window: Duration::from_secs(60) });
-        assert!(limiter.admit(&key(ToolClass::Read), quota).is_ok());
-        assert!(limiter.admit(&key(ToolClass::Scan), quota).is_ok());
-        assert!(limiter.admit(&key(ToolClass::Read), quota).is_err());
+        assert!(limiter.admit(&key(ToolClass::Read), quota, 0).is_ok());
+        assert!(limiter.admit(&key(ToolClass::Scan), quota, 0).is_ok());
+        assert!(limiter.admit(&key(ToolClass::Read), quota, 0).is_err());
     }
 
     #[test]
@@ -152,16 +166,16 @@ mod tests {
         let (viewer, operator) = (quota(3, 3600), quota(5, 60));
         let at = |seconds| start + Duration::from_secs(seconds);
         for second in 0..3 {
-            assert_eq!(limiter.admit_at(&key, viewer, at(second)), Ok(()));
+            assert_eq!(limiter.admit_at(&key, viewer, 0, at(second)), Ok(()));
         }
-        assert_eq!(limiter.admit_at(&key, viewer, at(3)), Err(Duration::from_secs(3597)));
+        assert_eq!(limiter.admit_at(&key, viewer, 0, at(3)), Err(Duration::from_secs(3597)));
         // An operator may do more, and what was done counts.
-        assert_eq!(limiter.admit_at(&key, operator, at(4)), Ok(()));
-        assert_eq!(limiter.admit_at(&key, operator, at(5)), Ok(()));
-        assert_eq!(limiter.admit_at(&key, operator, at(6)), Err(Duration::from_secs(54)));
+        assert_eq!(limiter.admit_at(&key, operator, 0, at(4)), Ok(()));
+        assert_eq!(limiter.admit_at(&key, operator, 0, at(5)), Ok(()));
+        assert_eq!(limiter.admit_at(&key, operator, 0, at(6)), Err(Duration::from_secs(54)));
         // The operator's shorter window forgets nothing that counts for the viewer.
-        assert_eq!(limiter.admit_at(&key, operator, at(100)), Ok(()));
-        assert_eq!(limiter.admit_at(&key, viewer, at(101)), Err(Duration::from_secs(3600 + 4 - 101)));
+        assert_eq!(limiter.admit_at(&key, operator, 0, at(100)), Ok(()));
+        assert_eq!(limiter.admit_at(&key, viewer, 0, at(101)), Err(Duration::from_secs(3600 + 4 - 101)));
     }
 
     #[test]
@@ -177,10 +191,10 @@ mod tests {
                 let now = start + Duration::from_secs(second.into());
                 if second % 7 == 0 && second % 49 != 0 {
                     // Only asked for: a quota in force that lets nothing through must not make others forget either.
-                    if limiter.admit_at(&key, other, now).is_ok() {
+                    if limiter.admit_at(&key, other, 0, now).is_ok() {
                         admitted.push(second);
                     }
-                } else if limiter.admit_at(&key, hour, now).is_ok() {
+                } else if limiter.admit_at(&key, hour, 0, now).is_ok() {
                     let recent = admitted.iter().filter(|at| second - **at < 3600).count();
                     assert!(recent < 10, "{other}: {recent} within the hour before second {second}");
                     admitted.push(second);
@@ -195,7 +209,7 @@ mod tests {
         let (limiter, quota) = (Limiter::default(), Quota { calls: 3, window: Duration::from_secs(1) });
         let (key, start) = (key(ToolClass::Read), Instant::now());
         for second in 0..1000 {
-            assert_eq!(limiter.admit_at(&key, quota, start + Duration::from_secs(second)), Ok(()));
+            assert_eq!(limiter.admit_at(&key, quota, 0, start + Duration::from_secs(second)), Ok(()));
         }
         let windows = limiter.windows.lock().expect("a lock");
         assert_eq!(windows.get(&key).map(|window| window.calls.len()), Some(KEPT_MIN));
@@ -221,7 +235,7 @@ mod tests {
                     Some(first) => Err(quota.window.saturating_sub(now - own[first].1)),
                 };
                 let key = LimitKey { user: Uuid::from_u128(user), ..key(ToolClass::Read) };
-                prop_assert_eq!(limiter.admit_at(&key, quota, now), expected);
+                prop_assert_eq!(limiter.admit_at(&key, quota, 0, now), expected);
                 if expected.is_ok() {
                     admitted.push((user, now));
                 }
