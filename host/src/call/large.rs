@@ -1,6 +1,10 @@
 //! What takes as long as a document is large is done where it holds up nobody: a worker serves all connections in turn.
 
-use std::{panic::resume_unwind, sync::LazyLock, thread::available_parallelism};
+use std::{
+    panic::resume_unwind,
+    sync::{Arc, LazyLock},
+    thread::available_parallelism,
+};
 
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
@@ -22,9 +26,25 @@ pub(crate) async fn of_size<T: Send + 'static>(bytes: usize, work: impl FnOnce()
         return work();
     }
     // Nobody closes it. Whoever waits waits for work of bounded size.
-    let turn = THREADS.acquire().await;
+    apart(THREADS.acquire().await, work).await
+}
+
+/// The same for what a provider has answered, which takes its turn among that provider's `searches`: a hostile text takes
+/// seconds to search for secrets, and what others send and get must not wait for it.
+pub(super) async fn of_answer<T: Send + 'static>(
+    searches: &Arc<Semaphore>,
+    bytes: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    if bytes <= AT_ONCE_MAX {
+        return work();
+    }
+    apart(Arc::clone(searches).acquire_owned().await, work).await
+}
+
+/// Does `work` on a thread of its own. Its `turn` is kept until the end, also when nobody waits for it any more.
+async fn apart<T: Send + 'static>(turn: impl Send + 'static, work: impl FnOnce() -> T + Send + 'static) -> T {
     let done = spawn_blocking(move || {
-        // Kept until the end, also when nobody waits for it any more.
         let _turn = turn;
         work()
     });
@@ -74,5 +94,15 @@ mod tests {
         };
         let all = futures::future::join_all((0..4 * most).map(|_| of_size(usize::MAX, work))).await;
         assert!(all.into_iter().all(|at_once| at_once <= most));
+    }
+
+    #[tokio::test]
+    async fn nobody_else_waits_for_the_answers_of_one_provider() {
+        let [busy, other] = [0, 1].map(|turns| Arc::new(Semaphore::new(turns)));
+        let waits = of_answer(&busy, usize::MAX, || ());
+        assert!(tokio::time::timeout(std::time::Duration::from_millis(20), waits).await.is_err());
+        of_answer(&other, usize::MAX, || ()).await;
+        of_size(usize::MAX, || ()).await;
+        of_answer(&busy, AT_ONCE_MAX, || ()).await;
     }
 }

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Call, CallError, Hub, Operation, Output, Principal, ProviderFault, ProviderOperation,
     label::{Labels, Place},
-    large::{of_size, size_of, size_of_resource},
+    large::{of_answer, size_of, size_of_resource},
     record::Draft,
 };
 use crate::{
@@ -62,11 +62,15 @@ impl Hub {
         let sandbox = self.parts.registry.sandbox();
         let answer = sandbox.call_tool(&revision.compiled, run, context, tool.name.to_string(), input).await?;
         stages::ends(Stage::Leave);
-        let mut output = answer.map_err(|fault| scrubbed(fault.into(), &secrets))?;
+        let mut output = match answer {
+            Ok(output) => output,
+            Err(fault) => return Err(scrubbed(revision, fault.into(), secrets).await),
+        };
         let snapshot = self.parts.registry.snapshot();
         Labels::new(&snapshot, revision, None).put(Place::Tool, output.content.iter_mut().enumerate())?;
         let size = output.output.len() + output.content.iter().map(size_of).sum::<usize>();
-        let Unpacked { value, written, kept, content } = of_size(size, move || unpacked(output, &secrets)).await?;
+        let Unpacked { value, written, kept, content } =
+            of_answer(&revision.searches, size, move || unpacked(output, &secrets)).await?;
         let violations = match tool.output.violations(&value).await {
             Ok(violations) => violations,
             Err(error) => vec![whole(error.to_string())],
@@ -90,11 +94,14 @@ impl Hub {
         let context = context(revision, &run, draft);
         let sandbox = self.parts.registry.sandbox();
         let answer = sandbox.read_resource(&revision.compiled, run, context, uri.to_string()).await?;
-        let mut contents = answer.map_err(|fault| scrubbed(fault.into(), &secrets))?;
+        let mut contents = match answer {
+            Ok(contents) => contents,
+            Err(fault) => return Err(scrubbed(revision, fault.into(), secrets).await),
+        };
         let snapshot = self.parts.registry.snapshot();
         Labels::new(&snapshot, revision, Some(uri)).put_on_resources(contents.iter_mut().enumerate())?;
         let size = contents.iter().map(size_of_resource).sum();
-        let contents = of_size(size, move || {
+        let contents = of_answer(&revision.searches, size, move || {
             for content in &mut contents {
                 scrub_resource(content, &secrets);
             }
@@ -116,12 +123,15 @@ impl Hub {
         let sandbox = self.parts.registry.sandbox();
         let answer =
             sandbox.get_prompt(&revision.compiled, run, context, prompt.to_owned(), arguments.to_vec()).await?;
-        let mut messages = answer.map_err(|fault| scrubbed(fault.into(), &secrets))?;
+        let mut messages = match answer {
+            Ok(messages) => messages,
+            Err(fault) => return Err(scrubbed(revision, fault.into(), secrets).await),
+        };
         let snapshot = self.parts.registry.snapshot();
         let contents = messages.iter_mut().map(|message| &mut message.content).enumerate();
         Labels::new(&snapshot, revision, None).put(Place::Prompt, contents)?;
         let size = messages.iter().map(|message| size_of(&message.content)).sum();
-        let messages = of_size(size, move || {
+        let messages = of_answer(&revision.searches, size, move || {
             for message in &mut messages {
                 scrub_content(std::slice::from_mut(&mut message.content), &secrets);
             }
@@ -168,8 +178,11 @@ impl Hub {
         let (status, error, code) = match found {
             Ok(health) => {
                 let mut reason = health.reason;
-                secrets.scrub(&mut reason);
-                let mut reason = one_line(&reason, REASON_MAX);
+                let searched = of_answer(&revision.searches, reason.len(), move || {
+                    secrets.scrub(&mut reason);
+                    one_line(&reason, REASON_MAX)
+                });
+                let mut reason = searched.await;
                 invocation::complete(&mut reason);
                 let status = match health.status {
                     HealthStatus::Ok => Status::Ok,
@@ -249,10 +262,13 @@ fn context(revision: &Revision, run: &Run, draft: &Draft) -> CallContext {
     }
 }
 
-fn scrubbed(mut fault: ProviderFault, secrets: &CallSecrets) -> CallError {
-    secrets.scrub(&mut fault.message);
-    invocation::complete(&mut fault.message);
-    fault.into()
+async fn scrubbed(revision: &Revision, mut fault: ProviderFault, secrets: Arc<CallSecrets>) -> CallError {
+    let searched = of_answer(&revision.searches, fault.message.len(), move || {
+        secrets.scrub(&mut fault.message);
+        invocation::complete(&mut fault.message);
+        fault.into()
+    });
+    searched.await
 }
 
 fn scrub_content(contents: &mut [Content], secrets: &CallSecrets) {
@@ -297,6 +313,14 @@ fn unpacked(mut output: ToolOutput, secrets: &CallSecrets) -> Result<Unpacked, C
         }])
     })?;
     let written = to_raw_value(&value).map_err(|error| CallError::InvalidOutput(vec![whole(error.to_string())]))?;
+    // A number that was written otherwise may have become the digits of a secret.
+    if written.get() != output.output {
+        let mut again = written.get().to_owned();
+        secrets.scrub(&mut again);
+        if again != written.get() {
+            return Err(CallError::InvalidOutput(vec![whole("it holds a secret in another spelling".to_owned())]));
+        }
+    }
     Ok(Unpacked { kept: excerpt(written.get()), value: Arc::new(value), written, content: output.content })
 }
 

@@ -81,7 +81,9 @@ impl Era {
 
     /// Whether the headers in which a modern request repeats parts of its message say the same.
     pub(super) fn is_repeated(self, headers: &HeaderMap, call: &Direct) -> bool {
-        let says = |header: &str, value: &str| headers.get(header).is_some_and(|told| told == value);
+        let says = |header: &str, value: &str| {
+            headers.get(header).and_then(|told| told.to_str().ok()).is_some_and(|told| told == value)
+        };
         self == Self::Legacy
             || says("mcp-method", METHOD) && says("mcp-name", &call.name) && !call.name.starts_with(ENCODED)
     }
@@ -105,8 +107,12 @@ impl Era {
 }
 
 fn without_port(host: &str) -> &str {
+    // An address of IPv6 stands in brackets (RFC 3986 §3.2.2).
+    let is_name = |name: &str| !name.contains(':') || name.ends_with(']');
     match host.rsplit_once(':') {
-        Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        Some((name, port)) if is_name(name) && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            name
+        }
         _ => host,
     }
 }
@@ -210,6 +216,27 @@ mod tests {
 
     fn era(change: impl FnOnce(&mut HeaderMap)) -> Option<Era> {
         Era::of(&head(change), |host| host.eq_ignore_ascii_case("localhost"))
+    }
+
+    #[test]
+    fn a_port_is_taken_off_a_name_and_off_an_address_in_brackets_alone() {
+        for (host, name) in
+            [("a:1", "a"), ("a", "a"), ("[::1]:80", "[::1]"), ("::1:80", "::1:80"), ("a:", "a:"), ("a:b", "a:b")]
+        {
+            assert_eq!(without_port(host), name, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_name_beyond_ascii_in_a_header_goes_the_long_way() {
+        let call = |name: &str| Direct { id: RequestId::Number(1), name: name.to_owned(), input: Document::empty() };
+        let named = |name: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("mcp-method", HeaderValue::from_static(METHOD));
+            headers.insert("mcp-name", HeaderValue::from_bytes(name.as_bytes()).expect("a value"));
+            Era::Modern.is_repeated(&headers, &call(name))
+        };
+        assert!(named("a") && !named("\u{e4}"));
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    thread::available_parallelism,
 };
 
 use aws_lc_rs::digest;
 use data_encoding::HEXLOWER;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use super::{error::LoadError, offer::Offer, revision::Revision};
 use crate::{
@@ -126,6 +127,7 @@ pub(super) async fn revision(
         compiled,
         outbound: Arc::new(outbound),
         grants: Arc::new(grants),
+        searches: Arc::new(Semaphore::new(available_parallelism().map_or(1, usize::from))),
         checking: Mutex::default(),
     })
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use super::offer::{Offer, Tool};
 use crate::{
@@ -35,6 +35,8 @@ pub struct Revision {
     pub outbound: Arc<Gate>,
     /// Its secrets.
     pub grants: Arc<Grants>,
+    /// Taken by what searches and parses its large answers: at most as many at once as there are cores.
+    pub searches: Arc<Semaphore>,
     /// Held by the one health check that runs.
     pub checking: Mutex<()>,
 }
