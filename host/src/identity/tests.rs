@@ -195,18 +195,3 @@ fn another_key_knows_nothing_of_what_this_one_verified() {
     assert!(!new.remembers(&token, new.start));
     assert_eq!(new.shown(&token, new.start), Err(IdentityError::Signature));
 }
-
-/// Prints what a token costs: `cargo test --release -p bulkhead --lib a_token_costs -- --ignored --nocapture`.
-#[test]
-#[ignore = "a measurement"]
-fn a_token_costs() {
-    let local = Local::new();
-    let tokens: Vec<_> = (0..2000).map(|_| local.token(&json!({}))).collect();
-    for what in ["verified", "remembered"] {
-        let started = std::time::Instant::now();
-        for token in &tokens {
-            local.shown(token, local.start).expect("it is valid");
-        }
-        println!("{what}: {:.2} µs", started.elapsed().as_secs_f64() * 1e6 / 2000.0);
-    }
-}
