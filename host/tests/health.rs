@@ -177,7 +177,7 @@ async fn a_provider_that_goes_down_or_recovers_is_one_line_in_the_log_and_no_suc
         eventually("it is back", async || (status_of(&hub, "testbed").await == "ok").then_some(())).await;
         assert_eq!(logged(), (round + 1, round + 1));
     }
-    let sql = "SELECT count(*) FROM run_events WHERE result LIKE '%\"down\"%' AND outcome = ?";
+    let sql = "SELECT count(*) FROM events WHERE result LIKE '%\"down\"%' AND outcome = ?";
     let rows = |outcome: &str| -> u32 { hub.database().query_row(sql, [outcome], |row| row.get(0)).expect("a number") };
     assert_eq!(rows("ok"), 0, "nor is one of the hub's own checks");
     assert!(rows("failed") >= 4, "{}", rows("failed"));

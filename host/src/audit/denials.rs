@@ -71,6 +71,8 @@ impl Together {
         let row = &mut *self.event;
         row.times = row.times.saturating_add(1);
         row.duration_ms = row.duration_ms.max(event.duration_ms);
+        // What never ran keeps no bodies; if it did, no two would be the same.
+        (row.payload, row.result) = (None, None);
         let optional = |kept: &mut Option<String>, other: &Option<String>| {
             if kept != other {
                 *kept = None;
@@ -78,8 +80,6 @@ impl Together {
         };
         optional(&mut row.provider, &event.provider);
         optional(&mut row.tool, &event.tool);
-        optional(&mut row.payload, &event.payload);
-        optional(&mut row.result, &event.result);
         optional(&mut row.error, &event.error);
         optional(&mut row.team, &event.team);
         optional(&mut row.revision, &event.revision);

@@ -1,29 +1,23 @@
 //! An event as it is recorded.
 
-use std::borrow::Cow;
-
-use aws_lc_rs::digest;
-use chrono::{DateTime, Utc};
-use data_encoding::HEXLOWER;
+use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::Deserialize;
-use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::body::Body;
 use crate::{
     names::{Code, OperationKind, Role, Surface, words},
     text::plain,
 };
 
-/// Payloads and results longer than this, in bytes of JSON, are recorded as a digest and a preview.
-const DOCUMENT_MAX: usize = 64 * 1024;
-/// How much of a long document the preview shows, in characters.
-const PREVIEW: usize = 2048;
 /// The longest error text kept, in characters.
 const ERROR_MAX: usize = 4096;
 /// The same for what never ran, of which nothing larger is kept.
 const REFUSAL_MAX: usize = 1024;
 /// The longest list of hosts kept, in characters.
 const HOSTS_MAX: usize = 4096;
+/// Times are kept to the millisecond: digits of a second's fraction.
+pub(super) const MILLIS: u16 = 3;
 
 words! {
     /// How an operation ended.
@@ -46,7 +40,7 @@ words! {
 }
 
 /// One operation that has ended.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Event {
     /// The call's id, UUIDv7.
     pub id: Uuid,
@@ -62,10 +56,10 @@ pub struct Event {
     pub caller_role: Option<Role>,
     /// The user's team.
     pub team: Option<String>,
-    /// The input, as JSON text within the cap; see [`excerpt`].
-    pub payload: Option<String>,
+    /// The input, if it is kept.
+    pub payload: Option<Body>,
     /// The output, likewise.
-    pub result: Option<String>,
+    pub result: Option<Body>,
     /// How it ended.
     pub outcome: Outcome,
     /// The stable code of the error.
@@ -111,7 +105,7 @@ fn only_one() -> String {
 }
 
 /// A scan or write that is about to run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Intent {
     /// The call's id, that of the event to come.
     pub id: Uuid,
@@ -127,15 +121,45 @@ pub struct Intent {
     pub caller_role: Option<Role>,
     /// The user's team.
     pub team: Option<String>,
-    /// The input; see [`excerpt`].
-    pub payload: Option<String>,
+    /// The input.
+    pub payload: Option<Body>,
     /// Where it came in.
     pub surface: Surface,
     /// Ties log lines, events and answers together.
     pub correlation_id: String,
 }
 
+const INTERRUPTED: &str = "the hub ended while this operation ran: check at the upstream whether it took effect";
+
 impl Event {
+    /// The event of an operation that was announced, and that nobody will end any more.
+    #[must_use]
+    pub(super) fn interrupted(intent: Intent) -> Self {
+        Self {
+            id: intent.id,
+            created_at: intent.created_at,
+            provider: Some(intent.provider),
+            tool: Some(intent.tool),
+            caller_id: intent.caller_id,
+            caller_role: intent.caller_role,
+            team: intent.team,
+            payload: intent.payload,
+            result: None,
+            outcome: Outcome::Interrupted,
+            error_code: Some(Code::Interrupted),
+            error: Some(INTERRUPTED.to_owned()),
+            duration_ms: 0,
+            hostname: None,
+            operation: OperationKind::CallTool,
+            surface: intent.surface,
+            correlation_id: intent.correlation_id,
+            revision: None,
+            times: 1,
+            shares: false,
+            quotas: Vec::new(),
+        }
+    }
+
     /// An error text of the writer's own, as it is kept.
     #[must_use]
     pub(super) fn error_text(text: &str) -> String {
@@ -162,8 +186,7 @@ impl Event {
                 plain::in_place(at, plain::NAME_MAX);
             }
         }
-        self.payload = self.payload.map(plain::json);
-        self.result = self.result.map(plain::json);
+        self.created_at = self.created_at.trunc_subsecs(MILLIS);
         self
     }
 }
@@ -178,7 +201,7 @@ impl Intent {
         if let Some(team) = &mut self.team {
             plain::in_place(team, plain::NAME_MAX);
         }
-        self.payload = self.payload.map(plain::json);
+        self.created_at = self.created_at.trunc_subsecs(MILLIS);
         self
     }
 }
@@ -195,7 +218,7 @@ impl Event {
             caller_id: Some(Uuid::nil()),
             caller_role: Some(Role::OpsViewer),
             team: None,
-            payload: Some("{}".to_owned()),
+            payload: Some(Body::of("{}".to_owned())),
             result: None,
             outcome,
             error_code: None,
@@ -211,23 +234,22 @@ impl Event {
             quotas: Vec::new(),
         }
     }
-}
 
-/// A document for the record: itself if short, otherwise `{"truncated","bytes","sha256","preview"}`.
-#[must_use]
-pub fn excerpt<'a>(document: impl Into<Cow<'a, str>>) -> String {
-    let document = document.into();
-    if document.len() <= DOCUMENT_MAX {
-        return document.into_owned();
+    /// The intent that went before, for tests.
+    pub(super) fn announced(&self) -> Intent {
+        Intent {
+            id: self.id,
+            created_at: self.created_at,
+            provider: "p".to_owned(),
+            tool: "t".to_owned(),
+            caller_id: self.caller_id,
+            caller_role: self.caller_role,
+            team: self.team.clone(),
+            payload: self.payload.clone(),
+            surface: self.surface,
+            correlation_id: self.correlation_id.clone(),
+        }
     }
-    let digest = digest::digest(&digest::SHA256, document.as_bytes());
-    let short: Value = json!({
-        "truncated": true,
-        "bytes": document.len(),
-        "sha256": HEXLOWER.encode(digest.as_ref()),
-        "preview": document.chars().take(PREVIEW).collect::<String>(),
-    });
-    short.to_string()
 }
 
 #[cfg(test)]
@@ -241,7 +263,6 @@ mod tests {
             provider: evil(100),
             tool: evil(1_000_000),
             team: evil(100),
-            payload: Some("\"\u{7f}\u{2028}\"".to_owned()),
             error: evil(10_000),
             hostname: evil(2000),
             correlation_id: "a\nb".to_owned(),
@@ -255,17 +276,6 @@ mod tests {
             assert!(!hidden(text) && text.chars().count() <= max, "{text}");
         }
         assert_eq!(kept.correlation_id, r"a\nb");
-        assert_eq!(kept.payload.as_deref(), Some(r#""\u007f\u2028""#), "the same JSON");
         assert!(!hidden(&kept.hostname.expect("hosts")) && !hidden(&kept.quotas[0].name));
-    }
-
-    #[test]
-    fn long_documents_keep_a_digest_and_a_preview() {
-        assert_eq!(excerpt("{}".to_owned()), "{}");
-        let long = format!("\"{}\"", "x".repeat(DOCUMENT_MAX));
-        let short: Value = serde_json::from_str(&excerpt(long.clone())).expect("JSON");
-        assert_eq!(short["bytes"], long.len());
-        assert_eq!(short["preview"].as_str().map(str::len), Some(PREVIEW));
-        assert_eq!(short["sha256"].as_str().map(str::len), Some(64));
     }
 }

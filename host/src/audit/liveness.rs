@@ -183,8 +183,8 @@ pub(super) fn dead(data: &Path) -> io::Result<Vec<Uuid>> {
 }
 
 /// Whether a writer lives beside `own`. Nobody, if nothing can be seen.
-pub(super) fn is_not_alone(data: &Path, own: &str) -> bool {
-    of_sign(data, Sign::Life).is_ok_and(|alive| alive.iter().any(|writer| writer.to_string() != own))
+pub(super) fn is_not_alone(data: &Path, own: Uuid) -> bool {
+    of_sign(data, Sign::Life).is_ok_and(|alive| alive.iter().any(|writer| *writer != own))
 }
 
 fn of_sign(data: &Path, sign: Sign) -> io::Result<Vec<Uuid>> {
@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(look(&data, writer), Sign::Nothing);
         let alive = Alive::announce(&data, writer).expect("announced");
         assert_eq!((look(&data, writer), dead(&data).expect("read")), (Sign::Life, Vec::new()));
-        assert!(!is_not_alone(&data, &writer.to_string()) && is_not_alone(&data, "another"));
+        assert!(!is_not_alone(&data, writer) && is_not_alone(&data, Uuid::now_v7()));
         drop(alive);
         assert_eq!(look(&data, writer), Sign::Nothing);
         Alive::announce(&data, writer).expect("announced").leave();

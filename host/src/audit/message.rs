@@ -3,7 +3,7 @@
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::{error::AuditError, ledger::Entry};
+use super::{entry::Entry, error::AuditError};
 
 /// Told the id of the row that holds the operation, once that is on disk.
 pub(super) type Done = oneshot::Sender<Result<Uuid, AuditError>>;
@@ -14,7 +14,7 @@ pub(super) enum Message {
     /// Make this durable and say so.
     Write { entry: Entry, done: Done },
     /// Answer for a writer that is dead, and say whether that is done.
-    Answer { dead: String, done: oneshot::Sender<bool> },
+    Answer { dead: Uuid, done: oneshot::Sender<bool> },
     /// End once what came before is durable, whoever may still hold the trail.
     Close,
 }

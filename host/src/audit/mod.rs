@@ -4,23 +4,29 @@
 //! together; each call is released when its own event is on disk. When that fails nothing new begins until it is possible
 //! again ([`Audit::turn_away`]).
 
-mod chain;
+mod body;
 mod denials;
+mod encoding;
+mod entry;
 mod error;
 mod event;
+mod journal;
+mod key;
 mod ledger;
 mod liveness;
 mod message;
 mod recorder;
-mod rows;
+mod seal;
 mod standing;
+mod statement;
 mod sweep;
 mod verify;
 mod writer;
 
-pub use chain::AuditKey;
+pub use body::{Body, excerpt};
 pub use error::AuditError;
-pub use event::{Event, Intent, Outcome, UpstreamQuota, excerpt};
+pub use event::{Event, Intent, Outcome, UpstreamQuota};
+pub use key::{AuditKey, NoPublicKey, PublicKey};
 pub use standing::Refusal;
 pub use verify::{Report, VerifyError, verify};
 pub use writer::Audit;

@@ -21,22 +21,24 @@ use uuid::Uuid;
 
 use super::{
     denials::{Denials, Together},
+    entry::Entry,
     error::AuditError,
     event::Event,
-    ledger::{Entry, Fault, Ledger},
-    liveness::{self, Alive},
+    journal::{BATCH, Journal},
+    ledger::Fault,
+    liveness::{self, Alive, Sign},
     message::{Done, Message},
     standing::Standing,
     sweep::Sweep,
 };
 use crate::store::sqlite::BUSY_TIMEOUT;
 
-/// The most events in one transaction.
-const BATCH: usize = 512;
 /// How often writing is tried again after it failed.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
 /// How long such a try waits for another process: messages wait meanwhile.
 const RETRY_BUSY_TIMEOUT: Duration = Duration::from_millis(100);
+/// How often it is stated where the chains stand, if something has happened.
+const CHECKPOINT: Duration = Duration::from_secs(60);
 /// How long the end of the hub waits for writing to become possible.
 const ENDING: Duration = Duration::from_secs(5);
 
@@ -62,8 +64,10 @@ enum Phase {
 
 /// The writer.
 pub(super) struct Recorder {
-    ledger: Ledger,
+    journal: Journal,
+    data: PathBuf,
     database: PathBuf,
+    next_checkpoint: Instant,
     phase: Phase,
     standing: Arc<Standing>,
     alive: Alive,
@@ -81,15 +85,16 @@ impl Recorder {
     ) -> Result<Self, AuditError> {
         let id = Uuid::now_v7();
         let alive = Alive::announce(data, id)?;
-        let mut ledger = Ledger::open(data, database, id)?;
+        let mut journal = Journal::open(data, database, id)?;
         for dead in liveness::dead(data)? {
-            answer(&mut ledger, &dead.to_string()).map_err(|error| AuditError::Open(error.to_string()))?;
+            answer(&mut journal, dead).map_err(|error| AuditError::Open(error.to_string()))?;
             liveness::bury(data, dead);
         }
         let (sweeps, end) = std::sync::mpsc::channel();
-        Sweep { data: data.to_owned(), database: ledger.path().to_owned(), own: id, queue, end }.start()?;
-        let database = ledger.path().to_owned();
-        Ok(Self { ledger, database, phase: Phase::Writable, standing, alive, _sweeps: sweeps })
+        Sweep { data: data.to_owned(), database: journal.path().to_owned(), own: id, queue, end }.start()?;
+        let (data, database) = (data.to_owned(), journal.path().to_owned());
+        let next_checkpoint = Instant::now() + CHECKPOINT;
+        Ok(Self { journal, data, database, next_checkpoint, phase: Phase::Writable, standing, alive, _sweeps: sweeps })
     }
 
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Message>, clock: &runtime::Runtime) {
@@ -97,7 +102,7 @@ impl Recorder {
         let mut arrived = Vec::with_capacity(BATCH);
         let mut open = true;
         while open {
-            let wake = denials.next_end().into_iter().chain(self.next_try()).min();
+            let wake = denials.next_end().into_iter().chain(self.next_try()).chain([self.next_checkpoint]).min();
             open = clock.block_on(receive(&mut queue, &mut arrived, wake));
             let now = Instant::now();
             let mut batch = Vec::with_capacity(arrived.len());
@@ -123,7 +128,10 @@ impl Recorder {
                 self.try_again();
             }
             for (writer, done) in dead {
-                self.answer_for(&writer, done);
+                self.answer_for(writer, done);
+            }
+            if self.next_checkpoint <= Instant::now() {
+                self.checkpoint();
             }
         }
         self.finish();
@@ -145,7 +153,7 @@ impl Recorder {
             return self.keep(batch, &AuditError::Write("the audit trail cannot be written at the moment".to_owned()));
         }
         self.standing.committing();
-        match self.ledger.commit(batch.iter().map(|writing| &writing.entry)) {
+        match self.journal.commit(batch.iter().map(|writing| &writing.entry)) {
             Ok(rows) => {
                 for (row, writing) in rows.into_iter().zip(batch) {
                     tell(writing.waiting, &row);
@@ -210,27 +218,27 @@ impl Recorder {
 
     fn write_kept(&mut self) -> Result<usize, Fault> {
         let Phase::Refusing { kept, .. } = &mut self.phase else { return Ok(0) };
-        self.ledger.repair()?;
-        self.ledger.set_busy_timeout(RETRY_BUSY_TIMEOUT);
+        self.journal.repair()?;
+        self.journal.set_patience(RETRY_BUSY_TIMEOUT);
         let mut recorded = 0;
         loop {
             let count = kept.len().min(BATCH);
             // Also when there is nothing: it shows whether something could be written.
-            self.ledger.commit_again(kept.iter().take(count))?;
+            self.journal.commit_again(kept.iter().take(count))?;
             kept.drain(..count);
             recorded += count;
             if kept.is_empty() {
                 break;
             }
         }
-        self.ledger.set_busy_timeout(BUSY_TIMEOUT);
+        self.journal.set_patience(BUSY_TIMEOUT);
         Ok(recorded)
     }
 
-    fn answer_for(&mut self, dead: &str, done: oneshot::Sender<bool>) {
+    fn answer_for(&mut self, dead: Uuid, done: oneshot::Sender<bool>) {
         let answered = match &self.phase {
             Phase::Refusing { .. } => false,
-            Phase::Writable => match answer(&mut self.ledger, dead) {
+            Phase::Writable => match answer(&mut self.journal, dead) {
                 Ok(()) => true,
                 Err(fault) => {
                     self.refuse(&fault);
@@ -240,6 +248,17 @@ impl Recorder {
         };
         // The sweep may have ended.
         let _ = done.send(answered);
+    }
+
+    fn checkpoint(&mut self) {
+        self.next_checkpoint = Instant::now() + CHECKPOINT;
+        if let Phase::Refusing { .. } = self.phase {
+            return;
+        }
+        let data = &self.data;
+        if let Err(fault) = self.journal.checkpoint(|writer| liveness::look(data, writer) == Sign::Life) {
+            self.refuse(&fault);
+        }
     }
 
     /// The end of the hub: what is kept is tried for a while.
@@ -262,8 +281,8 @@ impl Recorder {
     }
 }
 
-fn answer(ledger: &mut Ledger, dead: &str) -> Result<(), Fault> {
-    let operations = ledger.answer(dead)?;
+fn answer(journal: &mut Journal, dead: Uuid) -> Result<(), Fault> {
+    let operations = journal.answer(dead)?;
     if operations > 0 {
         tracing::warn!(operations, "a hub ended in the middle of operations: see outcome `interrupted`");
     }

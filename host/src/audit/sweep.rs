@@ -12,9 +12,9 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::{
+    ledger,
     liveness::{self, Sign},
     message::Message,
-    rows,
 };
 use crate::store::sqlite;
 
@@ -44,18 +44,14 @@ impl Sweep {
         let mut dead = BTreeSet::new();
         loop {
             // Those of whom a lock is left; and, once after the start, those of whom nothing is.
-            dead.extend(liveness::dead(&self.data).into_iter().flatten().map(|writer| writer.to_string()));
+            dead.extend(liveness::dead(&self.data).into_iter().flatten());
             if absent.is_none() {
                 absent = self.absent();
-                dead.extend(absent.iter().flatten().cloned());
+                dead.extend(absent.iter().flatten().copied());
             }
             for writer in std::mem::take(&mut dead) {
-                match self.answer(&writer) {
-                    Some(true) => {
-                        if let Ok(writer) = writer.parse() {
-                            liveness::bury(&self.data, writer);
-                        }
-                    }
+                match self.answer(writer) {
+                    Some(true) => liveness::bury(&self.data, writer),
                     // It is tried again in the next round.
                     Some(false) => {
                         dead.insert(writer);
@@ -70,19 +66,16 @@ impl Sweep {
     }
 
     /// Writers with unanswered intents of whom there has been no sign for long enough; `None` if that cannot be said yet.
-    fn absent(&self) -> Option<Vec<String>> {
+    fn absent(&self) -> Option<Vec<Uuid>> {
         let found = sqlite::open_read_only(&self.database).map_err(|error| error.to_string()).and_then(|connection| {
-            rows::writers_with_unanswered_intents(&connection, &self.own.to_string()).map_err(|error| error.to_string())
+            ledger::sqlite::writers_with_unanswered_intents(&connection, self.own).map_err(|error| error.to_string())
         });
         let mut absent = found
             .inspect_err(|error| tracing::warn!(%error, "interrupted operations cannot be looked for: trying again"))
             .ok()?;
         let started = Instant::now();
         loop {
-            absent.retain(|writer| {
-                // What is no writer's name is nobody's lock.
-                writer.parse().map_or(Sign::Nothing, |writer| liveness::look(&self.data, writer)) != Sign::Life
-            });
+            absent.retain(|writer| liveness::look(&self.data, *writer) != Sign::Life);
             if absent.is_empty() || started.elapsed() > MISSING {
                 return Some(absent);
             }
@@ -93,10 +86,10 @@ impl Sweep {
     }
 
     /// Has the writer answer for a dead one; `None` when the writer has ended.
-    fn answer(&self, dead: &str) -> Option<bool> {
+    fn answer(&self, dead: Uuid) -> Option<bool> {
         let (done, answered) = oneshot::channel();
         let queue = self.queue.upgrade()?;
-        queue.blocking_send(Message::Answer { dead: dead.to_owned(), done }).ok()?;
+        queue.blocking_send(Message::Answer { dead, done }).ok()?;
         drop(queue);
         answered.blocking_recv().ok()
     }

@@ -9,9 +9,9 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
+    entry::Entry,
     error::AuditError,
     event::{Event, Intent},
-    ledger::Entry,
     message::Message,
     recorder::Recorder,
     standing::{Refusal, Standing},
@@ -142,7 +142,7 @@ mod tests {
         }
         let [row] = rows.iter().collect::<Vec<_>>()[..] else { panic!("{rows:?}") };
         let connection = sqlite::open_read_only(&database).expect("a database");
-        let query = "SELECT times FROM ops.run_events WHERE id = ?1";
+        let query = "SELECT times FROM ops.events WHERE id = ?1";
         let times: i64 = connection.query_row(query, [row.to_string()], |row| row.get(0)).expect("a row");
         assert_eq!(times, 9);
         std::fs::remove_dir_all(&data).expect("removed");

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Call, CallError, Hub, Operation, Output, Principal, ProviderOperation};
 use crate::{
-    audit::{AuditError, Event, Intent, Outcome, excerpt},
+    audit::{AuditError, Body, Event, Intent, Outcome, excerpt},
     health::Health,
     identity::Caller,
     names::{Code, OperationKind, Role, Surface},
@@ -28,9 +28,9 @@ pub(super) struct Draft {
     tool: Option<String>,
     caller: Option<std::sync::Arc<Caller>>,
     /// The input, once it runs: what never ran keeps none.
-    payload: Option<String>,
+    payload: Option<Body>,
     /// A tool's output.
-    result: Option<String>,
+    result: Option<Body>,
     began: bool,
     /// Whether its upstream may do something for it.
     acts: bool,
@@ -71,7 +71,7 @@ impl Draft {
     /// A tool is allowed, its input in order, and about to run: from here on the input is kept, as `payload` has it. `acts` is
     /// whether its upstream may do something for it.
     pub(super) fn begins_with(&mut self, payload: String, acts: bool) {
-        (self.payload, self.began, self.acts) = (Some(payload), true, acts);
+        (self.payload, self.began, self.acts) = (Some(Body::of(payload)), true, acts);
     }
 
     /// The same of what only reads.
@@ -88,12 +88,12 @@ impl Draft {
             }
             ProviderOperation::CallTool { .. } | ProviderOperation::CheckHealth => None,
         };
-        (self.payload, self.began) = (payload.map(excerpt), true);
+        (self.payload, self.began) = (payload.map(|payload| Body::of(excerpt(payload))), true);
     }
 
     /// A tool has given an output, which is kept as `result` has it.
     pub(super) fn ended_with(&mut self, result: String) {
-        self.result = Some(result);
+        self.result = Some(Body::of(result));
     }
 
     /// Whether the operation got as far as running.
@@ -208,7 +208,7 @@ fn log(event: &Event) {
 }
 
 /// An output as the audit trail keeps it: binary content by its size only.
-fn result(output: &Output) -> Option<String> {
+fn result(output: &Output) -> Option<Body> {
     let result: Value = match output {
         // Kept when it was written.
         Output::Tool { .. } | Output::Offers(_) => return None,
@@ -216,7 +216,7 @@ fn result(output: &Output) -> Option<String> {
         Output::Prompt(messages) => messages.iter().map(message).collect(),
         Output::Health(health) => json!(health),
     };
-    Some(excerpt(result.to_string()))
+    Some(Body::of(excerpt(result.to_string())))
 }
 
 fn resource(content: &ResourceContent) -> Value {

@@ -12,9 +12,9 @@ use anyhow::Context as _;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::options::{AuditCommand, ConfigCommand, Options, SecretsCommand, TokenOptions};
+use super::options::{ConfigCommand, Options, SecretsCommand, TokenOptions};
 use crate::{
-    audit, config,
+    config,
     identity::{LocalKeys, MintRequest},
     outbound::OwnAddress,
     registry::{Entry, Registry, Snapshot, Sources},
@@ -118,31 +118,4 @@ fn report(snapshot: &Snapshot) -> ExitCode {
         }
     }
     code
-}
-
-pub(super) fn audit(options: &Options, command: &AuditCommand) -> anyhow::Result<ExitCode> {
-    match command {
-        AuditCommand::Verify => {
-            let report = audit::verify(&options.data, &options.database()?)?;
-            for problem in &report.problems {
-                println!("{problem}");
-            }
-            if report.problems.is_empty() {
-                println!("{}: nothing was changed or removed", scope(&report));
-                Ok(ExitCode::SUCCESS)
-            } else {
-                println!("{}: {}", scope(&report), counted(report.problems.len() as u64, "problem"));
-                Ok(ExitCode::FAILURE)
-            }
-        }
-    }
-}
-
-/// What was verified. A run is one start of the hub, which writes one chain.
-fn scope(report: &audit::Report) -> String {
-    format!("{} from {}", counted(report.rows, "row"), counted(report.writers, "hub run"))
-}
-
-fn counted(number: u64, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

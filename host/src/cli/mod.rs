@@ -4,6 +4,7 @@ mod admin;
 mod allocator;
 mod options;
 mod serve;
+mod trail;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,6 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Secrets { command } => admin::secrets(&options, command),
         Command::Config { command } => admin::config(&options, command),
         Command::Compile => Ok(admin::compile()),
-        Command::Audit { command } => admin::audit(&options, &command),
+        Command::Audit { command } => trail::run(&options, &command),
     }
 }

@@ -7,7 +7,8 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::{
-    config::SecretName, http, invocation, limits::CALLS_PER_CALLER, names::Role, sandbox, telemetry::LogFormat,
+    audit::PublicKey, config::SecretName, http, invocation, limits::CALLS_PER_CALLER, names::Role, sandbox,
+    telemetry::LogFormat,
 };
 
 /// One gateway for the ops tools that AI agents call. Every provider is a sandboxed WebAssembly component; every call is
@@ -187,8 +188,14 @@ pub enum ConfigCommand {
 /// `bulkhead audit`.
 #[derive(Debug, Subcommand)]
 pub enum AuditCommand {
-    /// Walk the hash chain and say whether a row was changed or removed
-    Verify,
+    /// Walk the hash chains and say whether anything was changed or removed
+    Verify {
+        /// A public key that is trusted to sign the trail, as `audit key` prints it; that of the data folder unless one is given
+        #[arg(long = "key", value_name = "KEY")]
+        keys: Vec<PublicKey>,
+    },
+    /// Print the public key that this hub signs the trail with; keep it where whoever has the database cannot change it
+    Key,
 }
 
 /// Parses a URL below which endpoints can be.

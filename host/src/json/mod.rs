@@ -2,6 +2,7 @@
 //!
 //! Imports no other room.
 
+mod canonical;
 mod document;
 mod error;
 mod limits;
@@ -9,6 +10,7 @@ mod number;
 mod object;
 mod violation;
 
+pub use canonical::{canonical, of_any as canonical_of_any};
 pub use document::{check, parse, parse_output, parse_schema, parse_settled};
 pub use error::JsonError;
 pub use limits::{DEPTH_MAX, KEY_MAX, STRING_MAX, VALUES_MAX};

@@ -12,7 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig};
 
 use super::{
     files::{self, DatabaseFiles, Prepared},
-    schema::{self, MIGRATIONS, SchemaWatch, VERSION},
+    schema::{self, BEFORE, SchemaWatch, VERSION, migrations_after},
 };
 
 /// How long a statement waits for another process's write to end.
@@ -63,6 +63,15 @@ pub enum StoreError {
         found: u32,
         /// The newest this program knows.
         known: u32,
+    },
+    /// Written by a hub of before the trail's format was settled.
+    #[error(
+        "the database {path} was written by a hub from before the audit trail had its format, which this hub neither reads nor \
+         changes: keep it, and start this hub with another --data or --database-url"
+    )]
+    Older {
+        /// The database file.
+        path: String,
     },
 }
 
@@ -118,6 +127,7 @@ fn open_prepared(
                 let files = DatabaseFiles::of(prepared).map_err(no_file)?;
                 return Ok(Database { connection, files, schema: SchemaWatch::new().map_err(refused)? });
             }
+            Ok((_, Migrated::Before)) => return Err(StoreError::Older { path: shown() }),
             Ok((_, Migrated::Newer(found))) => return Err(StoreError::Newer { path: shown(), found, known: VERSION }),
             Ok((_, Migrated::Differs(found))) => return Err(StoreError::Schema { path: shown(), found }),
             // Changing to WAL and recovering one are things for which SQLite does not always wait by itself.
@@ -169,6 +179,8 @@ fn attach(path: &Path, mode: &str) -> rusqlite::Result<Connection> {
 /// What came of bringing the schema up to date.
 enum Migrated {
     Ready,
+    /// It is of before the trail's format.
+    Before,
     /// It is of this version, which is newer than the program.
     Newer(u32),
     /// It is not the hub's, in this.
@@ -182,12 +194,15 @@ fn migrate(connection: &mut Connection, older: Older) -> rusqlite::Result<Migrat
     if found > VERSION {
         return Ok(Migrated::Newer(found));
     }
+    if (1..=BEFORE).contains(&found) {
+        return Ok(Migrated::Before);
+    }
     let expected = if older == Older::Migrated { found } else { VERSION };
     let differences = schema::differences(&transaction, expected)?;
     if !differences.is_empty() {
         return Ok(Migrated::Differs(differences));
     }
-    for migration in MIGRATIONS.iter().skip(found as usize) {
+    for migration in migrations_after(found) {
         transaction.execute_batch(migration)?;
     }
     if found < VERSION {
@@ -216,10 +231,10 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("bulkhead-test-{}", uuid::Uuid::new_v4()));
         std::fs::create_dir(&folder).expect("a folder");
         let Database { connection, .. } = open(&folder.join("ops.db")).expect("a database");
-        let query = "SELECT seq FROM ops.run_events WHERE writer = ?1 ORDER BY seq DESC LIMIT 1";
+        let query = "SELECT position FROM ops.run_events WHERE caller_id = ?1 ORDER BY recorded_at DESC LIMIT 1";
         let mut statement = connection.prepare(query).expect("a query");
-        for writer in ["one", "another", "a third"] {
-            assert!(!statement.exists([writer]).expect("an answer"));
+        for caller in ["one", "another", "a third"] {
+            assert!(!statement.exists([caller]).expect("an answer"));
         }
         assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
         let in_memory = 2;

@@ -146,7 +146,7 @@ async fn the_row_is_on_disk_when_the_answer_arrives() {
     let calls = (0..100).map(async |n| {
         let reply = hub.call(&token, "testbed/write.note", &json!({ "text": format!("note {n}") })).await;
         let id = reply.header("x-call-id").to_owned();
-        let query = "SELECT count(*) FROM run_events WHERE id = ?1 AND outcome = 'ok'";
+        let query = "SELECT count(*) FROM events WHERE id = ?1 AND outcome = 'ok'";
         let rows: i64 = hub.database().query_row(query, [&id], |row| row.get(0)).expect("a count");
         (rows, id)
     });
@@ -178,33 +178,32 @@ async fn rows_can_only_be_added() {
         hub.call(&token, "testbed/write.note", &json!({ "text": "a" })).await;
     }
     let (before, database) = (hub.events(), tamper(&hub));
-    let rowid = "(SELECT rowid FROM run_events WHERE tool IS NOT NULL LIMIT 1)";
-    let columns = "provider, tool, caller_id, caller_role, payload, result, error, duration_ms, hostname, created_at, \
-        outcome, error_code, operation, surface, correlation_id, team, revision";
+    let columns = "provider, tool, caller_id, caller_role, payload, payload_salt, result, result_salt, error, duration_ms, \
+        hostname, created_at, recorded_at, outcome, error_code, operation, surface, correlation_id, team, revision, times";
+    let one = "FROM run_events WHERE tool IS NOT NULL LIMIT 1";
     for statement in [
         "UPDATE run_events SET result = 'forged'".to_owned(),
         "DELETE FROM run_events".to_owned(),
-        // The same row again, another under the same number in the chain, and another in the same place.
-        "INSERT OR REPLACE INTO run_events SELECT * FROM run_events WHERE tool IS NOT NULL LIMIT 1".to_owned(),
+        // The same row again, another in its place, and the same elsewhere.
+        format!("INSERT OR REPLACE INTO run_events SELECT * {one}"),
+        format!("INSERT OR REPLACE INTO run_events (position, id, {columns}) SELECT position, x'00', {columns} {one}"),
         format!(
-            "INSERT OR REPLACE INTO run_events (id, {columns}, writer, seq, hash) \
-             SELECT 'forged', {columns}, writer, seq, hash FROM run_events WHERE tool IS NOT NULL LIMIT 1"
+            "INSERT OR REPLACE INTO run_events (position, id, {columns}) SELECT position + 1000, id, {columns} {one}"
         ),
         format!(
-            "INSERT OR REPLACE INTO run_events (rowid, id, {columns}, writer, seq, hash) \
-             SELECT rowid, 'forged', {columns}, writer, seq + 1000, hash FROM run_events WHERE rowid = {rowid}"
-        ),
-        format!(
-            "INSERT INTO run_events (id, {columns}, writer, seq, hash) \
-             SELECT id, {columns}, writer, seq, hash FROM run_events WHERE rowid = {rowid} \
-             ON CONFLICT (id) DO UPDATE SET result = 'forged'"
+            "INSERT INTO run_events (position, id, {columns}) SELECT position, id, {columns} FROM run_events \
+             WHERE tool IS NOT NULL ON CONFLICT (id) DO UPDATE SET result = 'forged'"
         ),
         "UPDATE run_intents SET tool = 'forged'".to_owned(),
         "DELETE FROM run_intents".to_owned(),
         "INSERT OR REPLACE INTO run_intents SELECT * FROM run_intents".to_owned(),
-        "UPDATE audit_writers SET parent = NULL".to_owned(),
+        "UPDATE audit_writers SET writer = x'00'".to_owned(),
         "DELETE FROM audit_writers".to_owned(),
         "INSERT OR REPLACE INTO audit_writers SELECT * FROM audit_writers".to_owned(),
+        "UPDATE audit_batches SET head = x'00'".to_owned(),
+        "DELETE FROM audit_statements".to_owned(),
+        "DELETE FROM audit_batches".to_owned(),
+        "INSERT OR REPLACE INTO audit_batches SELECT * FROM audit_batches".to_owned(),
     ] {
         let refused = database.execute(&statement, []);
         let error = refused.map_or_else(|error| error.to_string(), |rows| format!("{rows} rows changed"));
@@ -248,64 +247,6 @@ async fn a_clean_trail_verifies_also_while_the_hub_writes_it() {
 }
 
 #[tokio::test]
-async fn tampering_is_found() {
-    let first = "writer = (SELECT min(writer) FROM audit_writers)";
-    let last = format!("{first} AND seq = (SELECT max(seq) FROM run_events WHERE {first})");
-    let cases = [
-        ("changed", format!("UPDATE run_events SET payload = replace(payload, 'note 1', 'note X') WHERE {first}")),
-        ("changed", format!("UPDATE run_events SET caller_role = 'ops_viewer' WHERE {first} AND seq = 2")),
-        ("changed", format!("UPDATE run_events SET error = '' WHERE {first} AND seq = 2")),
-        ("is missing before", format!("DELETE FROM run_events WHERE {first} AND seq = 2")),
-        ("is missing or changed", format!("DELETE FROM run_events WHERE {last}")),
-        // Two rows trade places: each hash is genuine, but not there.
-        (
-            "changed",
-            format!(
-                "UPDATE run_events SET seq = -2 WHERE {first} AND seq = 2;
-                 UPDATE run_events SET seq = 2 WHERE {first} AND seq = 3;
-                 UPDATE run_events SET seq = 3 WHERE {first} AND seq = -2"
-            ),
-        ),
-        (
-            "changed",
-            format!(
-                "UPDATE run_events SET hash = (SELECT hash FROM run_events WHERE {first} AND seq = 1) WHERE {last}"
-            ),
-        ),
-        ("which never started", "DELETE FROM audit_writers".to_owned()),
-        ("changed", "UPDATE audit_writers SET parent = NULL, parent_hash = NULL WHERE parent IS NOT NULL".to_owned()),
-    ];
-    let hub = trail().await;
-    assert!(verified(&hub).0);
-    let database = tamper(&hub);
-    let triggers: Vec<(String, String)> = {
-        let query = "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'";
-        let mut statement = database.prepare(query).expect("a query");
-        let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).expect("rows");
-        rows.collect::<Result<_, _>>().expect("rows")
-    };
-    assert!(triggers.len() >= 7, "{triggers:?}");
-    triggers.iter().for_each(|(name, _)| database.execute_batch(&format!("DROP TRIGGER {name}")).expect("dropped"));
-    let clean = hub.folder().join("clean.db");
-    database.execute("VACUUM INTO ?1", [clean.to_str().expect("a path")]).expect("copied");
-    for (told, statement) in cases {
-        // Each on a copy of its own.
-        let copy = hub.folder().join("tampered.db");
-        std::fs::copy(&clean, &copy).expect("copied");
-        let tampered = Connection::open(&copy).expect("a database");
-        tampered.pragma_update(None, "foreign_keys", false).expect("set");
-        tampered.execute_batch(&statement).expect(&statement);
-        triggers.iter().for_each(|(_, sql)| tampered.execute_batch(sql).expect("made again"));
-        drop(tampered);
-        let url = format!("sqlite:{}", copy.display());
-        let output = hub.program().args(["audit", "verify", "--database-url", &url]).output().expect("it runs");
-        let report = String::from_utf8_lossy(&output.stdout);
-        assert!(!output.status.success() && report.contains(told), "{statement}\n{output:?}");
-        assert!(!report.contains("schema of the database"), "{report}");
-    }
-}
-
-#[tokio::test]
 async fn a_hub_that_is_killed_in_the_middle_of_a_scan_leaves_an_interrupted_row() {
     let upstream = Upstream::start();
     let mut hub = Hub::start(&reaching(&upstream, 30_000));
@@ -317,14 +258,14 @@ async fn a_hub_that_is_killed_in_the_middle_of_a_scan_leaves_an_interrupted_row(
     let scan = tokio::spawn(scan.send());
     eventually("the scan runs", async || (!upstream.seen().is_empty()).then_some(())).await;
     let intent: String =
-        hub.database().query_row("SELECT id FROM run_intents", [], |row| row.get(0)).expect("an intent");
+        hub.database().query_row("SELECT lower(hex(id)) FROM run_intents", [], |row| row.get(0)).expect("an intent");
     assert!(hub.events().is_empty(), "it has not ended");
     hub.kill();
     assert!(scan.await.expect("a task").is_err(), "no answer");
 
     hub.run();
     let [event] = &hub.events()[..] else { panic!("one row: {:?}", hub.events()) };
-    assert_eq!((field(event, "outcome"), field(event, "id")), ("interrupted", intent.as_str()));
+    assert_eq!((field(event, "outcome"), &*field(event, "id").replace('-', "")), ("interrupted", intent.as_str()));
     assert_eq!((field(event, "tool"), field(event, "payload")), ("scan.slow", input.as_str()));
     assert_eq!((field(event, "caller_id"), field(event, "caller_role")), (&*user.to_string(), OPERATOR));
     hub.stop();

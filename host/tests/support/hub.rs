@@ -273,11 +273,12 @@ impl Hub {
         rusqlite::Connection::open_with_flags(self.data().join("ops.db"), flags).expect("a database")
     }
 
-    /// Every row of `run_events` but the monitor's, oldest first, as JSON objects.
+    /// Every event but the monitor's, oldest first, as JSON objects.
     pub fn events(&self) -> Vec<Value> {
         let database = self.database();
-        let mut statement =
-            database.prepare("SELECT * FROM run_events WHERE surface <> 'probe' ORDER BY rowid").expect("a query");
+        let mut statement = database
+            .prepare("SELECT * FROM events WHERE surface <> 'probe' ORDER BY recorded_at, position")
+            .expect("a query");
         let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let rows = statement.query_map([], |row| {
             let values = names.iter().enumerate().map(|(index, name)| {

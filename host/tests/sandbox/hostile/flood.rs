@@ -182,7 +182,7 @@ async fn calls_of_which_a_third_are_hostile_leave_the_hub_as_it_was() {
     assert!(came.hostile >= calls / 3, "{came:?}");
     let cancelled = came.to["cancelled"];
     eventually("those that left are on record", async || {
-        let sql = "SELECT count(*) FROM run_events WHERE outcome = 'cancelled'";
+        let sql = "SELECT count(*) FROM events WHERE outcome = 'cancelled'";
         let rows: u32 = hub.database().query_row(sql, [], |row| row.get(0)).expect("a number");
         (rows as usize == cancelled).then_some(())
     })

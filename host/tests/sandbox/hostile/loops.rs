@@ -97,7 +97,7 @@ async fn loops_on_every_core_do_not_delay_health_or_other_providers() {
     }
     let best = rounds.iter().map(|round| round.health.p99).min().expect("a round");
     assert!(best < Duration::from_millis(50), "{rounds:?}");
-    let sql = "SELECT max(duration_ms) FROM run_events WHERE outcome = 'timeout'";
+    let sql = "SELECT max(duration_ms) FROM events WHERE outcome = 'timeout'";
     let latest: u32 = hub.database().query_row(sql, [], |row| row.get(0)).expect("a number");
     eprintln!("the latest loop ended {} ms after its deadline of 1000 ms", latest - 1000);
     assert!(latest < 1300, "{latest} ms");

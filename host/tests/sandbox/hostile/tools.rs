@@ -197,7 +197,7 @@ fn told(reply: &Reply) -> String {
 /// The audit's row of an answer, and how many there are.
 fn row(hub: &Hub, reply: &Reply) -> Value {
     let id = reply.header("x-call-id");
-    let sql = "SELECT count(*), max(outcome), max(error_code), max(duration_ms) FROM run_events WHERE id = ?";
+    let sql = "SELECT count(*), max(outcome), max(error_code), max(duration_ms) FROM events WHERE id = ?";
     hub.database()
         .query_row(sql, [id], |row| {
             Ok(json!({
@@ -213,7 +213,7 @@ fn row(hub: &Hub, reply: &Reply) -> Value {
 /// The hub answers, its audit has so many calls on record, and the rows are what was written.
 pub async fn still_well(hub: &Hub, calls: usize) {
     assert!([200, 503].contains(&hub.get("/health", None).await.status));
-    let sql = "SELECT sum(times) FROM run_events WHERE surface <> 'probe'";
+    let sql = "SELECT sum(times) FROM events WHERE surface <> 'probe'";
     let rows: u32 = hub.database().query_row(sql, [], |row| row.get(0)).expect("a number");
     assert_eq!(rows as usize, calls, "each call is on record once");
     let verified = hub.command(&["audit", "verify"]);

@@ -1,16 +1,18 @@
-//! Tests of the ledger against files, locks and databases that misbehave.
+//! Tests of a chain against files, locks and databases that misbehave.
 
 use std::{fs, path::PathBuf, time::Instant};
 
+use rusqlite::Connection;
+
 use super::{
     super::{
-        Audit, Outcome,
+        Audit, Body, Outcome,
         event::UpstreamQuota,
         verify::{Report, verify},
     },
     *,
 };
-use crate::names::Surface;
+use crate::{audit::event::Intent, store::sqlite};
 
 /// A data folder that goes when the test ends.
 struct Data(PathBuf);
@@ -30,8 +32,8 @@ impl Data {
         Audit::open(&self.0, &self.database()).expect("a trail")
     }
 
-    fn ledger(&self) -> Ledger {
-        Ledger::open(&self.0, &self.database(), Uuid::now_v7()).expect("a trail")
+    fn journal(&self) -> Journal {
+        Journal::open(&self.0, &self.database(), Uuid::now_v7()).expect("a trail")
     }
 
     /// Somebody else's connection.
@@ -44,14 +46,15 @@ impl Data {
     /// Id, outcome and times of every row.
     fn rows(&self) -> Vec<(String, String, u32)> {
         let connection = self.other();
-        let mut statement =
-            connection.prepare("SELECT id, outcome, times FROM run_events ORDER BY rowid").expect("a query");
+        let mut statement = connection
+            .prepare("SELECT id, outcome, times FROM events ORDER BY recorded_at, position")
+            .expect("a query");
         let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).expect("rows");
         rows.collect::<Result<_, _>>().expect("rows")
     }
 
     fn verified(&self) -> Report {
-        let report = verify(&self.0, &self.database()).expect("verified");
+        let report = verify(&self.0, &self.database(), &[]).expect("verified");
         assert_eq!(report.problems, Vec::<String>::new());
         report
     }
@@ -72,19 +75,7 @@ fn entries(events: &[Event]) -> Vec<Entry> {
 }
 
 fn intent(id: Uuid) -> Intent {
-    let Event { created_at, caller_id, caller_role, correlation_id, .. } = event();
-    Intent {
-        id,
-        created_at,
-        provider: "p".to_owned(),
-        tool: "t".to_owned(),
-        caller_id,
-        caller_role,
-        team: None,
-        payload: None,
-        surface: Surface::Rest,
-        correlation_id,
-    }
+    Intent { id, ..event().announced() }
 }
 
 async fn writable(audit: &Audit) {
@@ -125,38 +116,29 @@ async fn what_was_under_way_is_kept_and_who_came_later_is_counted() {
 #[tokio::test]
 async fn a_poisonous_row_has_another_in_its_place_and_holds_up_nobody() {
     let data = Data::new();
-    let mut ledger = data.ledger();
+    let mut journal = data.journal();
     // The schema refuses a row that stands for nothing, and quotas of nobody.
     let poison = Event { times: 0, ..event() };
     let quota = UpstreamQuota { name: "q".to_owned(), limit: None, remaining: 1, resets_at: None };
     let batch = [event(), poison.clone(), Event { provider: None, quotas: vec![quota], ..event() }];
     let intent = intent(Uuid::now_v7());
     let twice = [Entry::Intent(Box::new(intent.clone())), Entry::Intent(Box::new(intent))];
-    let written = ledger.commit(entries(&batch).iter().chain(&twice)).expect("committed");
+    let written = journal.commit(entries(&batch).iter().chain(&twice)).expect("committed");
     let ids: Vec<_> = written.iter().map(|row| row.as_ref().ok().copied()).collect();
-    let expected = [batch[0].id, stand_in_id(poison.id), batch[2].id, twice[0].id_of()];
+    let expected = [batch[0].id, stand_in_id(poison.id), batch[2].id, twice[0].id()];
     assert_eq!(ids, expected.map(Some).into_iter().chain([None]).collect::<Vec<_>>());
     assert_eq!(data.rows().iter().map(|(_, _, times)| times).sum::<u32>(), 3);
     data.verified();
 }
 
-impl Entry {
-    fn id_of(&self) -> Uuid {
-        match self {
-            Self::Event(event) => event.id,
-            Self::Intent(intent) => intent.id,
-        }
-    }
-}
-
 #[tokio::test]
 async fn an_operation_that_another_hub_answered_is_recorded_beside_that_answer() {
     let data = Data::new();
-    let (mut mine, mut other) = (data.ledger(), data.ledger());
+    let (mut mine, mut other) = (data.journal(), data.journal());
     let (ran, beside) = (event(), event());
     mine.commit([Entry::Intent(Box::new(intent(ran.id)))].iter()).expect("announced");
-    assert_eq!(other.answer(&mine.id).expect("answered"), 1);
-    assert_eq!(other.answer(&mine.id).expect("answered"), 0, "once");
+    assert_eq!(other.answer(mine.writer).expect("answered"), 1);
+    assert_eq!(other.answer(mine.writer).expect("answered"), 0, "once");
     let written = mine.commit(entries(&[ran.clone(), beside.clone()]).iter()).expect("nobody's batch fails");
     let written: Vec<_> = written.into_iter().map(|row| row.expect("a row")).collect();
     assert_eq!(written, [stand_in_id(ran.id), beside.id]);
@@ -169,19 +151,18 @@ async fn an_operation_that_another_hub_answered_is_recorded_beside_that_answer()
 async fn a_commit_of_which_nobody_knows_whether_it_came_through_is_repeated_once_at_most() {
     for came_through in [true, false] {
         let data = Data::new();
-        let mut ledger = data.ledger();
-        ledger.commit(entries(&[event()]).iter()).expect("committed");
-        let before = ledger.last.clone();
+        let mut journal = data.journal();
+        journal.commit(entries(&[event()]).iter()).expect("committed");
+        let before = journal.ledger.head().expect("known");
         let batch = [event(), Event { times: 0, ..event() }];
         if came_through {
-            ledger.commit(entries(&batch).iter()).expect("committed");
+            journal.commit(entries(&batch).iter()).expect("committed");
         }
         // As it stands when the disk answers neither yes nor no.
-        ledger.doubt = Some(Link { seq: before.seq + 2, hash: ledger.last.hash.clone() });
-        ledger.last = before;
-        ledger.commit_again(batch.iter()).expect("committed");
-        assert_eq!((data.rows().len(), &ledger.doubt), (3, &None));
-        ledger.commit(entries(&[event()]).iter()).expect("the chain goes on");
+        journal.ledger.sqlite().doubt_since(before);
+        journal.commit_again(batch.iter()).expect("committed");
+        assert_eq!(data.rows().len(), 3);
+        journal.commit(entries(&[event()]).iter()).expect("the chain goes on");
         assert_eq!(data.verified().rows, 4);
     }
 }
@@ -189,36 +170,40 @@ async fn a_commit_of_which_nobody_knows_whether_it_came_through_is_repeated_once
 #[tokio::test]
 async fn a_full_disk_is_a_fault_and_no_row_is_lost_when_there_is_room_again() {
     let data = Data::new();
-    let mut ledger = data.ledger();
-    ledger.commit(entries(&[event()]).iter()).expect("committed");
-    let pages = |ledger: &Ledger, pages: i64| {
-        let connection = ledger.connection.as_ref().expect("open");
-        connection.query_row(&format!("PRAGMA ops.max_page_count = {pages}"), [], |_| Ok(())).expect("set");
+    let mut journal = data.journal();
+    journal.commit(entries(&[event()]).iter()).expect("committed");
+    let pages = |journal: &mut Journal, pages: i64| {
+        journal
+            .ledger
+            .sqlite()
+            .connection()
+            .query_row(&format!("PRAGMA ops.max_page_count = {pages}"), [], |_| Ok(()))
+            .expect("set");
     };
-    pages(&ledger, 1);
-    let large: Vec<_> = (0..20).map(|_| Event { payload: Some("x".repeat(60_000)), ..event() }).collect();
+    pages(&mut journal, 1);
+    let large: Vec<_> =
+        (0..20).map(|_| Event { payload: Some(Body::of(format!("\"{}\"", "x".repeat(60_000)))), ..event() }).collect();
     for _ in 0..3 {
-        let fault = ledger.commit(entries(&large).iter()).expect_err("full");
+        let fault = journal.commit(entries(&large).iter()).expect_err("full");
         assert!(fault.to_string().contains("free space on the disk"), "{fault}");
     }
-    pages(&ledger, 1_000_000);
-    ledger.commit_again(large.iter()).expect("committed");
+    pages(&mut journal, 1_000_000);
+    journal.commit_again(large.iter()).expect("committed");
     assert_eq!(data.verified().rows, 21);
 }
 
 #[tokio::test]
 async fn rows_that_are_not_where_the_hub_left_them_are_a_fault() {
     let data = Data::new();
-    let mut ledger = data.ledger();
-    ledger.commit(entries(&[event(), event()]).iter()).expect("committed");
-    let (other, id) = (data.other(), ledger.id.clone());
-    let columns = "duration_ms, created_at, outcome, operation, surface, correlation_id, writer";
+    let mut journal = data.journal();
+    journal.commit(entries(&[event(), event()]).iter()).expect("committed");
+    let columns = "duration_ms, created_at, recorded_at, outcome, operation, surface, correlation_id, times";
     let forged = format!(
-        "INSERT INTO run_events (id, {columns}, seq, hash) SELECT 'forged', {columns}, seq + 1, hash FROM run_events \
-         WHERE writer = '{id}' AND seq = 2"
+        "INSERT INTO run_events (position, id, {columns}) SELECT position + 1, x'00', {columns} FROM run_events \
+         ORDER BY position DESC LIMIT 1"
     );
-    assert_eq!(other.execute(&forged, []).expect("inserted"), 1);
-    let fault = ledger.commit(entries(&[event()]).iter()).expect_err("not its own");
+    assert_eq!(data.other().execute(&forged, []).expect("inserted"), 1);
+    let fault = journal.commit(entries(&[event()]).iter()).expect_err("not its own");
     assert!(matches!(fault, Fault::Rows), "{fault}");
     assert_eq!(data.rows().len(), 3, "it writes nothing on top of that");
 }
@@ -227,36 +212,37 @@ async fn rows_that_are_not_where_the_hub_left_them_are_a_fault() {
 async fn a_database_that_is_overwritten_in_place_is_a_fault_until_its_content_is_back() {
     let data = Data::new();
     for _ in 0..3 {
-        let mut ledger = data.ledger();
+        let mut journal = data.journal();
         for _ in 0..10 {
-            ledger.commit(entries(&[event(), event()]).iter()).expect("committed");
+            journal.commit(entries(&[event(), event()]).iter()).expect("committed");
         }
         // The last connection moves everything into the database.
     }
     let older = fs::read(data.database()).expect("read");
     {
-        let mut ledger = data.ledger();
-        let large: Vec<_> = (0..40).map(|_| Event { payload: Some("x".repeat(60_000)), ..event() }).collect();
-        ledger.commit(entries(&large).iter()).expect("committed");
+        let mut journal = data.journal();
+        let large: Vec<_> = (0..40)
+            .map(|_| Event { payload: Some(Body::of(format!("\"{}\"", "x".repeat(60_000)))), ..event() })
+            .collect();
+        journal.commit(entries(&large).iter()).expect("committed");
     }
     let newest = fs::read(data.database()).expect("read");
     assert!(newest.len() > older.len());
-    let mut ledger = data.ledger();
-    ledger.commit(entries(&[event()]).iter()).expect("committed");
+    let mut journal = data.journal();
+    journal.commit(entries(&[event()]).iter()).expect("committed");
     for wrong in [&older[..], b"", b"not a database", &newest[..older.len()]] {
         fs::write(data.database(), wrong).expect("overwritten");
         for _ in 0..2 {
-            let fault = ledger.commit(entries(&[event()]).iter()).expect_err("overwritten");
+            let fault = journal.commit(entries(&[event()]).iter()).expect_err("overwritten");
             assert!(matches!(fault, Fault::Overwritten | Fault::Open(_) | Fault::Sqlite(_)), "{fault}");
         }
         fs::write(data.database(), &newest).expect("put back");
-        ledger.commit(entries(&[event()]).iter()).expect("it goes on");
+        journal.commit(entries(&[event()]).iter()).expect("it goes on");
     }
     // Another connection's checkpoint is no harm.
     data.other().query_row("PRAGMA wal_checkpoint(FULL)", [], |_| Ok(())).expect("moved");
-    assert!(ledger.files.were_touched());
-    ledger.commit(entries(&[event()]).iter()).expect("it goes on");
-    drop(ledger);
+    journal.commit(entries(&[event()]).iter()).expect("it goes on");
+    drop(journal);
     assert_eq!(data.verified().rows, 60 + 40 + 6);
 }
 
@@ -280,23 +266,23 @@ async fn files_beside_the_database_that_vanish_cost_no_row() {
 #[tokio::test]
 async fn a_trigger_of_somebody_elses_is_a_fault_until_it_is_gone() {
     let data = Data::new();
-    let mut ledger = data.ledger();
-    ledger.commit(entries(&[event()]).iter()).expect("committed");
+    let mut journal = data.journal();
+    journal.commit(entries(&[event()]).iter()).expect("committed");
     let other = data.other();
     other
         .execute_batch("CREATE TRIGGER swallow BEFORE INSERT ON run_events BEGIN SELECT RAISE(IGNORE); END")
         .expect("made");
     let (kept, told) = ([event()], "trigger `swallow` is not the hub's");
     for _ in 0..2 {
-        let fault = ledger.commit(entries(&kept).iter()).expect_err("swallowed");
+        let fault = journal.commit(entries(&kept).iter()).expect_err("swallowed");
         assert!(fault.to_string().contains(told), "{fault}");
     }
-    let report = verify(&data.0, &data.database()).expect("verified");
+    let report = verify(&data.0, &data.database(), &[]).expect("verified");
     assert!(report.problems.iter().any(|problem| problem.contains(told)), "{report:?}");
     let refused = sqlite::open(&data.database()).expect_err("not at the start either");
     assert!(refused.to_string().contains(told), "{refused}");
     other.execute_batch("DROP TRIGGER swallow; ANALYZE").expect("dropped");
-    ledger.commit_again(kept.iter()).expect("committed");
+    journal.commit_again(kept.iter()).expect("committed");
     assert_eq!(data.verified().rows, 2);
 }
 

@@ -1,0 +1,128 @@
+//! Input and output of an operation, as they are kept.
+
+use std::borrow::Cow;
+
+use aws_lc_rs::digest;
+use data_encoding::HEXLOWER;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{json, text::plain};
+
+/// Bodies longer than this, in bytes of JSON, are kept as a digest and a preview.
+const DOCUMENT_MAX: usize = 64 * 1024;
+/// How much of a long document the preview shows, in characters.
+const PREVIEW: usize = 2048;
+
+/// SHA-256.
+pub(super) type Digest = [u8; 32];
+
+/// A document of an operation. What the trail is sealed over is its digest, so the text can be removed later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Body {
+    digest: Digest,
+    content: Option<Content>,
+}
+
+/// What is removed together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Content {
+    /// JSON, in which what cannot be seen is escaped.
+    pub(super) text: String,
+    /// What makes a short text impossible to guess from its digest.
+    pub(super) salt: [u8; 16],
+}
+
+impl Body {
+    /// A document that the hub has written, within the cap (see [`excerpt`]).
+    #[must_use]
+    pub fn of(written: String) -> Self {
+        // Random bits of this thread's own generator, without a system call.
+        let salt = Uuid::new_v4().into_bytes();
+        let canonical = json::canonical(written);
+        Self { digest: digest_of(&salt, &canonical), content: Some(Content { text: plain::json(canonical), salt }) }
+    }
+
+    /// As it was read back from a store that keeps texts as they are. One that the hub would have written otherwise is not its
+    /// own; an error tells what is wrong.
+    pub(super) fn read_as_written(text: String, salt: [u8; 16]) -> Result<Self, String> {
+        let canonical = json::canonical_of_any(&text).map_err(|error| format!("is not JSON: {error}"))?;
+        let digest = digest_of(&salt, &canonical);
+        if plain::json(canonical) != text {
+            return Err("is not written as the hub writes it".to_owned());
+        }
+        Ok(Self { digest, content: Some(Content { text, salt }) })
+    }
+
+    /// One of which only the digest is left.
+    pub(super) fn without_content(digest: Digest) -> Self {
+        Self { digest, content: None }
+    }
+
+    /// What the trail is sealed over.
+    pub(super) fn digest(&self) -> &Digest {
+        &self.digest
+    }
+
+    /// The text and its salt, unless it was not kept or was removed.
+    pub(super) fn content(&self) -> Option<&Content> {
+        self.content.as_ref()
+    }
+}
+
+fn digest_of(salt: &[u8; 16], canonical: &str) -> Digest {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(salt);
+    context.update(canonical.as_bytes());
+    let mut digest = Digest::default();
+    digest.copy_from_slice(context.finish().as_ref());
+    digest
+}
+
+/// A document for the record: itself if short, otherwise `{"bytes","preview","sha256","truncated"}`.
+#[must_use]
+pub fn excerpt<'a>(document: impl Into<Cow<'a, str>>) -> String {
+    let document = document.into();
+    if document.len() <= DOCUMENT_MAX {
+        return document.into_owned();
+    }
+    let digest = digest::digest(&digest::SHA256, document.as_bytes());
+    let short: Value = json!({
+        "truncated": true,
+        "bytes": document.len(),
+        "sha256": HEXLOWER.encode(digest.as_ref()),
+        "preview": document.chars().take(PREVIEW).collect::<String>(),
+    });
+    short.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_reads_back_as_it_was_written_and_in_no_other_way() {
+        let body = Body::of("{\"a\":1.50,\"b\":\"x\u{202e}\"}".to_owned());
+        let Content { text, salt } = body.content().expect("kept").clone();
+        assert_eq!(text, r#"{"a":1.5,"b":"x\u202e"}"#);
+        assert_ne!(Body::of(text.clone()).digest(), body.digest(), "the salt is another");
+        let digest = *body.digest();
+        assert_eq!(Body::read_as_written(text.clone(), salt), Ok(body));
+        for other in
+            [text.replace("202e", "202E"), text.replace(',', ", "), text.replace("1.5", "1.50"), "{".to_owned()]
+        {
+            assert!(Body::read_as_written(other, salt).is_err(), "the same JSON, but not its own, or none");
+        }
+        assert_ne!(Body::read_as_written(text.replace("1.5", "2.5"), salt).map(|body| *body.digest()), Ok(digest));
+    }
+
+    #[test]
+    fn long_documents_keep_a_digest_and_a_preview() {
+        assert_eq!(excerpt("{}".to_owned()), "{}");
+        let long = format!("\"{}\"", "x".repeat(DOCUMENT_MAX));
+        let short: Value = serde_json::from_str(&excerpt(long.clone())).expect("JSON");
+        assert_eq!(short["bytes"], long.len());
+        assert_eq!(short["preview"].as_str().map(str::len), Some(PREVIEW));
+        assert_eq!(short["sha256"].as_str().map(str::len), Some(64));
+    }
+}

@@ -1,0 +1,165 @@
+//! Entries back from the database, strictly: what a hub cannot have written is told and not guessed.
+
+use std::{fmt::Display, str::FromStr};
+
+use chrono::{DateTime, Utc};
+use data_encoding::HEXLOWER;
+use rusqlite::{Row, types::ValueRef};
+use uuid::Uuid;
+
+use super::{
+    super::super::{
+        body::Body,
+        entry::{Entry, Place, Sealed},
+        event::{Event, Intent},
+        statement::Statement,
+    },
+    position,
+};
+
+/// What of a row cannot be read.
+pub(super) type Unreadable = String;
+
+/// The columns of an event, in the order in which [`event`] reads them. `position` is the first of each kind of entry.
+pub(super) const EVENT: &str = "position, id, provider, tool, caller_id, caller_role, payload, payload_salt, payload_digest, \
+    result, result_salt, result_digest, error, duration_ms, hostname, created_at, recorded_at, outcome, error_code, operation, \
+    surface, correlation_id, team, revision, times";
+/// Those of an intent.
+pub(super) const INTENT: &str = "position, id, provider, tool, caller_id, caller_role, payload, payload_salt, \
+    payload_digest, surface, correlation_id, team, created_at, recorded_at";
+/// Those of a statement.
+pub(super) const STATEMENT: &str = "position, kind, body, recorded_at";
+
+pub(super) fn event(row: &Row<'_>, writer: Uuid) -> Result<Sealed<Entry>, Unreadable> {
+    let place = place(row, writer, 16)?;
+    let event = Event {
+        id: required(row, 1, id)?,
+        provider: optional(row, 2, text)?,
+        tool: optional(row, 3, text)?,
+        caller_id: optional(row, 4, id)?,
+        caller_role: optional(row, 5, word)?,
+        payload: body(row, 6)?,
+        result: body(row, 9)?,
+        error: optional(row, 12, text)?,
+        duration_ms: required(row, 13, whole)?,
+        hostname: optional(row, 14, text)?,
+        created_at: required(row, 15, time)?,
+        outcome: required(row, 17, word)?,
+        error_code: optional(row, 18, word)?,
+        operation: required(row, 19, word)?,
+        surface: required(row, 20, word)?,
+        correlation_id: required(row, 21, compact)?,
+        team: optional(row, 22, text)?,
+        revision: optional(row, 23, compact)?,
+        times: required(row, 24, whole)?,
+        shares: false,
+        quotas: Vec::new(),
+    };
+    Ok(Sealed { place, entry: Entry::Event(Box::new(event)) })
+}
+
+pub(super) fn intent(row: &Row<'_>, writer: Uuid) -> Result<Sealed<Intent>, Unreadable> {
+    let place = place(row, writer, 13)?;
+    let entry = Intent {
+        id: required(row, 1, id)?,
+        provider: required(row, 2, text)?,
+        tool: required(row, 3, text)?,
+        caller_id: optional(row, 4, id)?,
+        caller_role: optional(row, 5, word)?,
+        payload: body(row, 6)?,
+        surface: required(row, 9, word)?,
+        correlation_id: required(row, 10, compact)?,
+        team: optional(row, 11, text)?,
+        created_at: required(row, 12, time)?,
+    };
+    Ok(Sealed { place, entry })
+}
+
+pub(super) fn statement(row: &Row<'_>, writer: Uuid) -> Result<Sealed<Entry>, Unreadable> {
+    let place = place(row, writer, 3)?;
+    let statement = Statement::read(required(row, 1, word)?, required(row, 2, text)?);
+    Ok(Sealed { place, entry: Entry::Statement(Box::new(statement)) })
+}
+
+fn place(row: &Row<'_>, writer: Uuid, recorded_at: usize) -> Result<Place, Unreadable> {
+    let (_, seq) = position::parts(required(row, 0, whole)?);
+    Ok(Place { writer, seq, recorded_at: required(row, recorded_at, time)? })
+}
+
+/// A body from its three columns.
+fn body(row: &Row<'_>, first: usize) -> Result<Option<Body>, Unreadable> {
+    let document = optional(row, first, text)?;
+    let salt = optional(row, first + 1, bytes)?;
+    let digest = optional(row, first + 2, bytes)?;
+    let told = |why: &str| format!("its {} {why}", name(row, first));
+    match (document, salt, digest) {
+        (None, None, None) => Ok(None),
+        (Some(text), Some(salt), None) => Body::read_as_written(text, salt).map(Some).map_err(|why| told(&why)),
+        (None, None, Some(digest)) => Ok(Some(Body::without_content(digest))),
+        _ => Err(told("has columns that do not go together")),
+    }
+}
+
+fn name<'row>(row: &'row Row<'_>, column: usize) -> &'row str {
+    row.as_ref().column_name(column).unwrap_or("column")
+}
+
+fn required<T>(
+    row: &Row<'_>,
+    column: usize,
+    read: impl FnOnce(ValueRef<'_>) -> Result<T, String>,
+) -> Result<T, Unreadable> {
+    optional(row, column, read)?.ok_or_else(|| format!("its {} is missing", name(row, column)))
+}
+
+fn optional<T>(
+    row: &Row<'_>,
+    column: usize,
+    read: impl FnOnce(ValueRef<'_>) -> Result<T, String>,
+) -> Result<Option<T>, Unreadable> {
+    let told = |why: String| format!("its {} {why}", name(row, column));
+    match row.get_ref(column).map_err(|error| told(error.to_string()))? {
+        ValueRef::Null => Ok(None),
+        value => read(value).map(Some).map_err(told),
+    }
+}
+
+fn text(value: ValueRef<'_>) -> Result<String, String> {
+    let ValueRef::Text(bytes) = value else { return Err("is no text".to_owned()) };
+    String::from_utf8(bytes.to_vec()).map_err(|_| "is not UTF-8".to_owned())
+}
+
+fn word<T: FromStr>(value: ValueRef<'_>) -> Result<T, String>
+where
+    T::Err: Display,
+{
+    text(value)?.parse().map_err(|error: T::Err| format!("is unknown: {error}"))
+}
+
+fn whole<T: TryFrom<i64>>(value: ValueRef<'_>) -> Result<T, String> {
+    let ValueRef::Integer(number) = value else { return Err("is no number".to_owned()) };
+    number.try_into().map_err(|_| "is out of range".to_owned())
+}
+
+fn time(value: ValueRef<'_>) -> Result<DateTime<Utc>, String> {
+    DateTime::from_timestamp_millis(whole(value)?).ok_or_else(|| "is no time".to_owned())
+}
+
+fn bytes<const LENGTH: usize>(value: ValueRef<'_>) -> Result<[u8; LENGTH], String> {
+    let ValueRef::Blob(bytes) = value else { return Err("is no bytes".to_owned()) };
+    bytes.try_into().map_err(|_| format!("has {} bytes instead of {LENGTH}", bytes.len()))
+}
+
+fn id(value: ValueRef<'_>) -> Result<Uuid, String> {
+    bytes(value).map(Uuid::from_bytes)
+}
+
+/// What [`super::insert::Compact`] wrote.
+fn compact(value: ValueRef<'_>) -> Result<String, String> {
+    match value {
+        ValueRef::Blob(id) if id.len() == 16 => Ok(Uuid::from_bytes(bytes(value)?).to_string()),
+        ValueRef::Blob(digest) if digest.len() == 32 => Ok(HEXLOWER.encode(digest)),
+        ValueRef::Text(_) => text(value),
+        _ => Err("is neither a text nor an id".to_owned()),
+    }
+}

@@ -1,0 +1,175 @@
+//! Reading chains in their order: the tables side by side, by position.
+
+use std::{collections::HashMap, ops::RangeInclusive};
+
+use rusqlite::{
+    Connection, OptionalExtension as _, Row, Rows, fallible_streaming_iterator::FallibleStreamingIterator as _,
+};
+use uuid::Uuid;
+
+use super::{
+    super::{Found, Stretch},
+    head, position,
+    read::{self, Unreadable},
+};
+use crate::audit::{
+    entry::{Entry, Sealed},
+    seal::Head,
+};
+
+type Writers = HashMap<i64, Uuid>;
+
+/// Walks over everything there is and tells `visit` of it. One transaction around it makes that one moment.
+pub(in crate::audit) fn walk(connection: &Connection, visit: &mut dyn FnMut(Found)) -> rusqlite::Result<()> {
+    let writers = writers(connection, visit)?;
+    ties(connection, &writers, visit)?;
+    entries(connection, 0..=i64::MAX, &writers, &mut |found| {
+        visit(found);
+        true
+    })
+}
+
+/// The batch that an entry is in, with what of it can be read.
+pub(super) fn stretch(
+    connection: &Connection,
+    number: i64,
+    writer: Uuid,
+    seq: i64,
+) -> rusqlite::Result<Option<Stretch>> {
+    let (first, end) = position::all(number).into_inner();
+    let at = position::of(number, seq);
+    let before = "SELECT position, head FROM ops.audit_batches WHERE position >= ?1 AND position < ?2 \
+        ORDER BY position DESC LIMIT 1";
+    let previous = connection.query_row(before, [first, at], head).optional()?.unwrap_or(Head::NONE);
+    let range = position::of(number, previous.seq + 1)..=end;
+    let (mut entries, mut stretch) = (Vec::new(), None);
+    self::entries(connection, range, &HashMap::from([(number, writer)]), &mut |found| match found {
+        Found::Entry { entry: Ok(entry), .. } => {
+            entries.push(entry);
+            true
+        }
+        Found::Batch { seq, head, signature, .. } => {
+            let head = Head { seq, hash: head.try_into().unwrap_or_default() };
+            stretch = Some(Stretch { previous, entries: std::mem::take(&mut entries), head, signature });
+            false
+        }
+        _ => true,
+    })?;
+    Ok(stretch)
+}
+
+fn writers(connection: &Connection, visit: &mut dyn FnMut(Found)) -> rusqlite::Result<Writers> {
+    let mut statement = connection.prepare("SELECT number, writer FROM ops.audit_writers ORDER BY number")?;
+    let mut rows = statement.query([])?;
+    let mut writers = Writers::new();
+    while let Some(row) = rows.next()? {
+        let (number, id): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        match Uuid::from_slice(&id) {
+            Ok(writer) => {
+                writers.insert(number, writer);
+                visit(Found::Writer(writer));
+            }
+            Err(_) => visit(Found::Stray(format!("writer {number} has no UUID"))),
+        }
+    }
+    Ok(writers)
+}
+
+fn ties(connection: &Connection, writers: &Writers, visit: &mut dyn FnMut(Found)) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare("SELECT position, statement FROM ops.audit_ties")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let [(number, seq), (by, by_seq)] = [position::parts(row.get(0)?), position::parts(row.get(1)?)];
+        visit(match (writers.get(&number), writers.get(&by)) {
+            (Some(&writer), Some(&by)) => Found::Tie { writer, seq, by, by_seq },
+            _ => Found::Stray(format!("a tie is between hub runs {number} and {by}, one of which is not there")),
+        });
+    }
+    Ok(())
+}
+
+/// One kind of entry, in the order of positions, with the next row at hand.
+struct Cursor<'s> {
+    rows: Rows<'s>,
+    /// Position of the next row; `None` behind the last.
+    next: Option<i64>,
+}
+
+impl<'s> Cursor<'s> {
+    fn new(rows: Rows<'s>) -> rusqlite::Result<Self> {
+        let mut cursor = Self { rows, next: None };
+        cursor.step()?;
+        Ok(cursor)
+    }
+
+    fn step(&mut self) -> rusqlite::Result<()> {
+        self.next = self.rows.next()?.map(|row| row.get(0)).transpose()?;
+        Ok(())
+    }
+
+    /// The row at `position`, if that is the next, read by `read`.
+    fn take<T>(&mut self, position: i64, read: impl FnOnce(&Row<'_>) -> T) -> rusqlite::Result<Option<T>> {
+        if self.next != Some(position) {
+            return Ok(None);
+        }
+        // A step has left the statement at this row.
+        let taken = self.rows.get().map(read);
+        self.step()?;
+        Ok(taken)
+    }
+}
+
+/// Tells of the entries at these positions, and of each batch behind its last, until `visit` has enough.
+fn entries(
+    connection: &Connection,
+    range: RangeInclusive<i64>,
+    writers: &Writers,
+    visit: &mut dyn FnMut(Found) -> bool,
+) -> rusqlite::Result<()> {
+    let bounds = [*range.start(), *range.end()];
+    let query = |columns: &str, table: &str| {
+        connection
+            .prepare(&format!("SELECT {columns} FROM ops.{table} WHERE position BETWEEN ?1 AND ?2 ORDER BY position"))
+    };
+    let mut events = query(read::EVENT, "run_events")?;
+    let mut intents = query(read::INTENT, "run_intents")?;
+    let mut statements = query(read::STATEMENT, "audit_statements")?;
+    let mut batches = query("position, head, signature", "audit_batches")?;
+    let mut events = Cursor::new(events.query(bounds)?)?;
+    let mut intents = Cursor::new(intents.query(bounds)?)?;
+    let mut statements = Cursor::new(statements.query(bounds)?)?;
+    let mut batches = Cursor::new(batches.query(bounds)?)?;
+    while let Some(at) = [events.next, intents.next, statements.next, batches.next].into_iter().flatten().min() {
+        let (number, seq) = position::parts(at);
+        let writer = writers.get(&number).copied();
+        let of = writer.unwrap_or_default();
+        let mut found: Vec<Result<Sealed<Entry>, Unreadable>> = Vec::with_capacity(1);
+        found.extend(events.take(at, |row| read::event(row, of))?);
+        found.extend(intents.take(at, |row| read::intent(row, of).map(announced))?);
+        found.extend(statements.take(at, |row| read::statement(row, of))?);
+        for entry in found {
+            let go_on = visit(match writer {
+                Some(writer) => Found::Entry { writer, seq, entry },
+                None => Found::Stray(format!("entry {seq} is of hub run {number}, which never started")),
+            });
+            if !go_on {
+                return Ok(());
+            }
+        }
+        let batch = batches.take(at, |row| Ok::<_, rusqlite::Error>((row.get(1)?, row.get(2)?)))?.transpose()?;
+        if let Some((head, signature)) = batch {
+            let go_on = visit(match writer {
+                Some(writer) => Found::Batch { writer, seq, head, signature },
+                None => Found::Stray(format!("a signature is of hub run {number}, which never started")),
+            });
+            if !go_on {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn announced(Sealed { place, entry }: Sealed<crate::audit::event::Intent>) -> Sealed<Entry> {
+    Sealed { place, entry: Entry::Intent(Box::new(entry)) }
+}

@@ -1,0 +1,121 @@
+//! What the hub states of the trail itself, as entries of the same chains.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::body::Digest;
+use crate::names::StatementKind;
+
+/// The version of the format that chains are written in (`docs/audit-format.md`).
+pub(super) const FORMAT: u32 = 1;
+
+/// A statement as it is stored: its body is canonical JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Statement {
+    kind: StatementKind,
+    body: String,
+}
+
+/// Where another chain stands. Whoever removes that chain, or cuts it, has to answer this.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct Tie {
+    #[serde(with = "hex")]
+    pub(super) head: Digest,
+    pub(super) seq: i64,
+    pub(super) writer: Uuid,
+}
+
+/// The body of a `start`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Start {
+    pub(super) format: u32,
+    /// The program's version.
+    pub(super) hub: String,
+    /// The public key that signs this chain.
+    pub(super) key: String,
+    pub(super) ties: Vec<Tie>,
+}
+
+/// The body of a `checkpoint`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Checkpoint {
+    pub(super) ties: Vec<Tie>,
+}
+
+impl Statement {
+    pub(super) fn start(start: &Start) -> Self {
+        Self { kind: StatementKind::Start, body: written(start) }
+    }
+
+    pub(super) fn checkpoint(checkpoint: &Checkpoint) -> Self {
+        Self { kind: StatementKind::Checkpoint, body: written(checkpoint) }
+    }
+
+    /// As it was read back.
+    pub(super) fn read(kind: StatementKind, body: String) -> Self {
+        Self { kind, body }
+    }
+
+    pub(super) fn kind(&self) -> StatementKind {
+        self.kind
+    }
+
+    pub(super) fn body(&self) -> &str {
+        &self.body
+    }
+
+    /// The chains that it ties, if it can be read.
+    pub(super) fn ties(&self) -> serde_json::Result<Vec<Tie>> {
+        match self.kind {
+            StatementKind::Start => self.as_start().map(|start| start.ties),
+            StatementKind::Checkpoint => serde_json::from_str::<Checkpoint>(&self.body).map(|stated| stated.ties),
+        }
+    }
+
+    /// The body of a `start`.
+    pub(super) fn as_start(&self) -> serde_json::Result<Start> {
+        serde_json::from_str(&self.body)
+    }
+}
+
+/// Members stand in the order of their names, in the structures too, and none is a fraction: so this is canonical.
+fn written(body: &impl Serialize) -> String {
+    // Texts, numbers and lists of them can always be written.
+    serde_json::to_string(body).unwrap_or_default()
+}
+
+mod hex {
+    use data_encoding::HEXLOWER;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    use super::Digest;
+
+    pub(super) fn serialize<S: Serializer>(digest: &Digest, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&HEXLOWER.encode(digest))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+        let text = std::borrow::Cow::<'_, str>::deserialize(deserializer)?;
+        let bytes = HEXLOWER.decode(text.as_bytes()).map_err(D::Error::custom)?;
+        bytes.try_into().map_err(|_| D::Error::custom("a digest has 64 hexadecimal digits"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::json;
+
+    #[test]
+    fn a_statement_is_canonical_and_reads_back() {
+        let ties = vec![Tie { head: [7; 32], seq: 3, writer: Uuid::now_v7() }];
+        let start = Start { format: FORMAT, hub: "1.2.3".to_owned(), key: "k".to_owned(), ties: ties.clone() };
+        let checkpoint = Checkpoint { ties: ties.clone() };
+        for statement in [Statement::start(&start), Statement::checkpoint(&checkpoint)] {
+            assert_eq!(json::canonical_of_any(statement.body()).expect("JSON"), statement.body());
+            assert_eq!(statement.ties().expect("read"), ties);
+        }
+        assert_eq!(Statement::start(&start).as_start().expect("read"), start);
+        assert!(Statement::read(StatementKind::Checkpoint, "{}".to_owned()).ties().is_err());
+    }
+}

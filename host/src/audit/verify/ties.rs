@@ -1,0 +1,70 @@
+//! Holds what statements say of other chains against those chains.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+
+use super::{
+    super::{seal::Head, statement::Tie},
+    Report,
+};
+
+/// Which entry of which chain.
+type At = (Uuid, i64);
+
+/// What chains say of each other. A chain may be walked before or after those that name its head.
+#[derive(Default)]
+pub(super) struct Ties {
+    writers: BTreeSet<Uuid>,
+    /// Heads that were stated, by whom.
+    stated: Vec<(Tie, At)>,
+    /// Those of which the database has a list beside the statements.
+    listed: BTreeSet<(At, At)>,
+    /// The entries on that list, with the signed head there once it has been met. Others need not be remembered.
+    heads: BTreeMap<At, Option<[u8; 32]>>,
+}
+
+impl Ties {
+    pub(super) fn writer(&mut self, writer: Uuid) {
+        self.writers.insert(writer);
+    }
+
+    pub(super) fn listed(&mut self, at: At, by: At) {
+        self.listed.insert((at, by));
+        self.heads.insert(at, None);
+    }
+
+    pub(super) fn stated(&mut self, ties: Vec<Tie>, by: At) {
+        self.stated.extend(ties.into_iter().map(|tie| (tie, by)));
+    }
+
+    pub(super) fn head(&mut self, writer: Uuid, head: Head) {
+        if let Some(named) = self.heads.get_mut(&(writer, head.seq)) {
+            *named = Some(head.hash);
+        }
+    }
+
+    pub(super) fn end(&mut self, report: &mut Report) {
+        for (Tie { head, seq, writer }, (by, by_seq)) in std::mem::take(&mut self.stated) {
+            let is_listed = self.listed.remove(&((writer, seq), (by, by_seq)));
+            report.problems_if(match self.heads.get(&(writer, seq)) {
+                _ if !self.writers.contains(&writer) => {
+                    Some(format!("hub run {writer} is missing: run {by} saw it there, up to entry {seq}"))
+                }
+                _ if !is_listed => Some(format!(
+                    "that run {by} names entry {seq} of hub run {writer} was removed from the list of ties"
+                )),
+                Some(Some(found)) if *found == head => None,
+                Some(Some(_)) => Some(format!(
+                    "entry {seq} of hub run {writer} is not the one that run {by} saw there: it was changed"
+                )),
+                _ => Some(format!(
+                    "entry {seq} of hub run {writer}, which run {by} saw there, is missing: it was removed"
+                )),
+            });
+        }
+        for ((writer, seq), (by, by_seq)) in std::mem::take(&mut self.listed) {
+            report.problem(format!("statement {by_seq} of hub run {by} does not name entry {seq} of hub run {writer}, as the list of ties says"));
+        }
+    }
+}

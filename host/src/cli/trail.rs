@@ -1,0 +1,41 @@
+//! `bulkhead audit`: what can be done with the trail from outside.
+
+use std::process::ExitCode;
+
+use super::options::{AuditCommand, Options};
+use crate::{
+    audit::{self, AuditKey},
+    store::private_file,
+};
+
+pub(super) fn run(options: &Options, command: &AuditCommand) -> anyhow::Result<ExitCode> {
+    match command {
+        AuditCommand::Verify { keys } => {
+            let report = audit::verify(&options.data, &options.database()?, keys)?;
+            for problem in &report.problems {
+                println!("{problem}");
+            }
+            if report.problems.is_empty() {
+                println!("{}: nothing was changed or removed", scope(&report));
+                Ok(ExitCode::SUCCESS)
+            } else {
+                println!("{}: {}", scope(&report), counted(report.problems.len() as u64, "problem"));
+                Ok(ExitCode::FAILURE)
+            }
+        }
+        AuditCommand::Key => {
+            private_file::own_folder(&options.data)?;
+            println!("{}", AuditKey::open(&options.data)?.public());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// What was verified. A run is one start of the hub, which writes one chain.
+fn scope(report: &audit::Report) -> String {
+    format!("{} from {}", counted(report.rows, "row"), counted(report.writers, "hub run"))
+}
+
+fn counted(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}

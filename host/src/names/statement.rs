@@ -1,0 +1,13 @@
+//! What the audit trail states of itself.
+
+use super::word::words;
+
+words! {
+    /// What a statement in the audit trail is about.
+    pub enum StatementKind: "statement" {
+        /// The first entry of every chain.
+        Start = "start",
+        /// Where the chains stand.
+        Checkpoint = "checkpoint",
+    }
+}
