@@ -75,7 +75,9 @@ pub(super) fn head(previous: &Digest, leaf: &Digest) -> Digest {
 
 fn sha256(parts: &[&[u8]]) -> Digest {
     let mut context = digest::Context::new(&digest::SHA256);
-    parts.iter().for_each(|part| context.update(part));
+    for part in parts {
+        context.update(part);
+    }
     let mut hash = Digest::default();
     hash.copy_from_slice(context.finish().as_ref());
     hash

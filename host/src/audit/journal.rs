@@ -151,7 +151,9 @@ impl Journal {
             }
             match self.append(previous, waiting.iter().map(|&slot| &*slots[slot].entry)) {
                 Ok(()) => {
-                    waiting.into_iter().for_each(|slot| slots[slot].settle());
+                    for slot in waiting {
+                        slots[slot].settle();
+                    }
                     break;
                 }
                 Err(Unstored::Fault(fault)) => return Err(fault),

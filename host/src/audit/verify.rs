@@ -1,11 +1,13 @@
 //! Walks the trail and says where it was cut or changed: `docs/audit-format.md`.
 
 mod chain;
+mod report;
 mod ties;
 
 use std::path::{Path, PathBuf};
 
 use chain::Chains;
+pub use report::Report;
 
 use super::{
     key::{AuditKey, PublicKey},
@@ -33,32 +35,6 @@ pub enum VerifyError {
     /// The key cannot be read.
     #[error("the audit key cannot be read: {0}")]
     Key(#[from] std::io::Error),
-}
-
-/// What a walk found.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// Events walked: rows of `ops.run_events`.
-    pub rows: u64,
-    /// Writers (hub processes) walked.
-    pub writers: u64,
-    /// What is wrong, each in a sentence. Empty: nothing was tampered with.
-    pub problems: Vec<String>,
-}
-
-/// How many problems are listed before the walk stops listing.
-const PROBLEMS_MAX: usize = 100;
-
-impl Report {
-    fn problems_if(&mut self, found: Option<String>) {
-        found.into_iter().for_each(|text| self.problem(text));
-    }
-
-    fn problem(&mut self, text: String) {
-        if self.problems.len() < PROBLEMS_MAX {
-            self.problems.push(text);
-        }
-    }
 }
 
 /// Walks every writer's chain. Signatures are held against the key in `data`, or against `trusted` if any key is named.

@@ -2,6 +2,7 @@
 
 mod fault;
 pub(super) mod sqlite;
+mod stored;
 
 use std::{path::Path, time::Duration};
 
@@ -9,28 +10,19 @@ use uuid::Uuid;
 
 pub(super) use fault::{Fault, Rejection, Unstored};
 use sqlite::SqliteLedger;
+pub(super) use stored::{Found, Stretch, Untied};
 
 use super::{
-    entry::{Entry, Sealed},
+    entry::Sealed,
     error::AuditError,
     event::Intent,
     seal::{Batch, Head},
-    statement::Tie,
 };
 
 /// The store of one writer.
 #[derive(Debug)]
 pub(super) enum Ledger {
     Sqlite(Box<SqliteLedger>),
-}
-
-/// Signed entries of one writer, from one signed head to the next.
-#[derive(Debug)]
-pub(super) struct Stretch {
-    pub(super) previous: Head,
-    pub(super) entries: Vec<Sealed<Entry>>,
-    pub(super) head: Head,
-    pub(super) signature: Vec<u8>,
 }
 
 impl Ledger {
@@ -102,42 +94,6 @@ impl Ledger {
             Self::Sqlite(ledger) => ledger.stretch(writer, seq),
         }
     }
-}
-
-/// A chain whose end nobody names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Untied {
-    pub(super) tie: Tie,
-    /// Whether it ends with a checkpoint: if its writer lives, nothing has happened there.
-    pub(super) is_checkpoint: bool,
-}
-
-/// What a walk over a whole store meets: writers first, then each writer's entries in their order, and each batch behind its
-/// last entry.
-#[derive(Debug)]
-pub(super) enum Found {
-    Writer(Uuid),
-    Entry {
-        writer: Uuid,
-        seq: i64,
-        /// An error tells what of it cannot be read.
-        entry: Result<Sealed<Entry>, String>,
-    },
-    Batch {
-        writer: Uuid,
-        seq: i64,
-        head: Vec<u8>,
-        signature: Vec<u8>,
-    },
-    /// A statement names this head of another chain.
-    Tie {
-        writer: Uuid,
-        seq: i64,
-        by: Uuid,
-        by_seq: i64,
-    },
-    /// Something that no writer can have stored.
-    Stray(String),
 }
 
 #[cfg(test)]

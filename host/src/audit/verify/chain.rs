@@ -11,7 +11,7 @@ use super::{
         seal::{Head, is_signed},
         statement::{FORMAT, Statement},
     },
-    Report,
+    report::Report,
     ties::Ties,
 };
 use crate::names::StatementKind;

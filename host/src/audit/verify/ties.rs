@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     super::{seal::Head, statement::Tie},
-    Report,
+    report::Report,
 };
 
 /// Which entry of which chain.

@@ -15,7 +15,7 @@ use super::{
         seal::Batch,
         statement::Statement,
     },
-    position,
+    position, rejection,
 };
 use crate::names::{Code, Role};
 
@@ -108,7 +108,7 @@ fn event(transaction: &Transaction<'_>, at: i64, place: &Place, event: &Event) -
     ])?)?;
     match quotas(transaction, event) {
         // They are no part of the trail: what cannot be kept of them does not cost the row.
-        Err(error) if super::is_of_the_entry(&error) => {
+        Err(error) if rejection::is_of_the_entry(&error) => {
             tracing::warn!(%error, "what a call learnt of quotas could not be kept");
             Ok(())
         }

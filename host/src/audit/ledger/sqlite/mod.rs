@@ -4,6 +4,7 @@
 mod insert;
 mod position;
 mod read;
+mod rejection;
 mod walk;
 
 use std::{
@@ -11,13 +12,17 @@ use std::{
     time::Duration,
 };
 
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, config::DbConfig, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, config::DbConfig, params};
 use uuid::Uuid;
 
-use super::{Fault, Rejection, Stretch, Unstored, Untied};
+use super::{
+    fault::{Fault, Unstored},
+    stored::{Stretch, Untied},
+};
+
 use crate::{
     audit::{
-        entry::{Entry, Sealed},
+        entry::Sealed,
         error::AuditError,
         event::Intent,
         liveness,
@@ -110,8 +115,8 @@ impl SqliteLedger {
             let number = number.map_or_else(|| insert::writer(transaction, batch.writer), Ok)?;
             for (index, sealed) in batch.entries.iter().enumerate() {
                 match insert::entry(transaction, number, sealed) {
-                    Err(error) if is_of_the_entry(&error) && !transaction.is_autocommit() => {
-                        let why = rejection(transaction, number, sealed.entry, &error)?;
+                    Err(error) if rejection::is_of_the_entry(&error) && !transaction.is_autocommit() => {
+                        let why = rejection::of(transaction, number, sealed.entry, &error)?;
                         return Err(Unstored::Entry { index, why });
                     }
                     inserted => inserted?,
@@ -289,47 +294,17 @@ fn stands_at(
 ) -> rusqlite::Result<Option<Head>> {
     let Some(number) = number else { return Ok((last == Head::NONE).then_some(last)) };
     let (first, end) = position::all(number).into_inner();
-    let newest = transaction.prepare_cached(NEWEST)?.query_row([first, end], head).optional()?.unwrap_or(Head::NONE);
+    let newest =
+        transaction.prepare_cached(NEWEST)?.query_row([first, end], read::head).optional()?.unwrap_or(Head::NONE);
     let behind = params![position::of(number, newest.seq), end];
     let is_last: bool = !transaction.prepare_cached(BEHIND)?.query_row(behind, |row| row.get::<_, bool>(0))?;
     Ok((is_last && [Some(last), doubt].contains(&Some(newest))).then_some(newest))
-}
-
-/// From the columns `position` and `head`. One of another length is nobody's.
-fn head(row: &Row<'_>) -> rusqlite::Result<Head> {
-    let (_, seq) = position::parts(row.get(0)?);
-    Ok(Head { seq, hash: row.get::<_, Vec<u8>>(1)?.try_into().unwrap_or_default() })
 }
 
 fn count(connection: &Connection, writer: Uuid) -> rusqlite::Result<i64> {
     let Some(number) = insert::number(connection, writer)? else { return Ok(0) };
     let (first, last) = position::all(number).into_inner();
     connection.query_row(COUNT, [first, last], |row| row.get(0))
-}
-
-/// Whether this one entry is refused, for what is in it, while another could be written.
-fn is_of_the_entry(error: &rusqlite::Error) -> bool {
-    use rusqlite::ErrorCode::{ConstraintViolation, TooBig, TypeMismatch};
-    matches!(error.sqlite_error_code(), Some(ConstraintViolation | TooBig | TypeMismatch))
-        || matches!(error, rusqlite::Error::ToSqlConversionFailure(_))
-}
-
-fn rejection(
-    transaction: &Transaction<'_>,
-    number: i64,
-    entry: &Entry,
-    error: &rusqlite::Error,
-) -> rusqlite::Result<Rejection> {
-    let query = match entry {
-        Entry::Event(_) => "SELECT position FROM ops.run_events WHERE id = ?",
-        Entry::Intent(_) => "SELECT position FROM ops.run_intents WHERE id = ?",
-        Entry::Statement(_) => return Ok(Rejection::Contents(error.to_string())),
-    };
-    let there: Option<i64> = transaction.query_row(query, [entry.id().as_bytes()], |row| row.get(0)).optional()?;
-    Ok(match there {
-        Some(position) => Rejection::Repeated { own: position::parts(position).0 == number },
-        None => Rejection::Contents(error.to_string()),
-    })
 }
 
 /// Writers with intents that no event answers, but for `own`. Reads every intent there is.

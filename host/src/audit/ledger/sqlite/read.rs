@@ -12,6 +12,7 @@ use super::{
         body::Body,
         entry::{Entry, Place, Sealed},
         event::{Event, Intent},
+        seal::Head,
         statement::Statement,
     },
     position,
@@ -29,6 +30,12 @@ pub(super) const INTENT: &str = "position, id, provider, tool, caller_id, caller
     payload_digest, surface, correlation_id, team, created_at, recorded_at";
 /// Those of a statement.
 pub(super) const STATEMENT: &str = "position, kind, body, recorded_at";
+
+/// From the columns `position` and `head`. One of another length is nobody's.
+pub(super) fn head(row: &Row<'_>) -> rusqlite::Result<Head> {
+    let (_, seq) = position::parts(row.get(0)?);
+    Ok(Head { seq, hash: row.get::<_, Vec<u8>>(1)?.try_into().unwrap_or_default() })
+}
 
 pub(super) fn event(row: &Row<'_>, writer: Uuid) -> Result<Sealed<Entry>, Unreadable> {
     let place = place(row, writer, 16)?;

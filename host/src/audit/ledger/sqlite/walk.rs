@@ -8,8 +8,8 @@ use rusqlite::{
 use uuid::Uuid;
 
 use super::{
-    super::{Found, Stretch},
-    head, position,
+    super::stored::{Found, Stretch},
+    position,
     read::{self, Unreadable},
 };
 use crate::audit::{
@@ -40,7 +40,7 @@ pub(super) fn stretch(
     let at = position::of(number, seq);
     let before = "SELECT position, head FROM ops.audit_batches WHERE position >= ?1 AND position < ?2 \
         ORDER BY position DESC LIMIT 1";
-    let previous = connection.query_row(before, [first, at], head).optional()?.unwrap_or(Head::NONE);
+    let previous = connection.query_row(before, [first, at], read::head).optional()?.unwrap_or(Head::NONE);
     let range = position::of(number, previous.seq + 1)..=end;
     let (mut entries, mut stretch) = (Vec::new(), None);
     self::entries(connection, range, &HashMap::from([(number, writer)]), &mut |found| match found {
