@@ -13,7 +13,10 @@ use std::{
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{event::Event, message::Done};
+use super::{
+    event::{Event, Sharing},
+    message::Done,
+};
 use crate::{
     limits::Buckets,
     names::{Code, OperationKind, Role, Surface},
@@ -116,7 +119,7 @@ impl Denials {
     /// Holds an event if it may share a row and enough like it were written within the last second; otherwise gives it
     /// back, to be written now.
     pub(super) fn hold(&mut self, event: Box<Event>, done: Done, now: Instant) -> Option<(Box<Event>, Done)> {
-        if !event.shares {
+        if event.sharing != Sharing::Second {
             return Some((event, done));
         }
         let reason = Reason::of(&event);
@@ -222,7 +225,7 @@ mod tests {
         }
         for outcome in [Outcome::Ok, Outcome::Failed, Outcome::Timeout, Outcome::Cancelled, Outcome::Invalid] {
             for _ in 0..2 * ALONE {
-                let ran = Event { outcome, shares: false, ..*denial(1, "t") };
+                let ran = Event { outcome, sharing: Sharing::Own, ..*denial(1, "t") };
                 assert!(!is_held(&mut denials, Box::new(ran), now), "{outcome:?}");
             }
         }
@@ -236,7 +239,7 @@ mod tests {
             (Outcome::Failed, Some(Code::ProviderUnavailable)),
             (Outcome::Ok, None),
         ] {
-            let event = Event { outcome, shares: true, error_code: code, ..*denial(1, "t") };
+            let event = Event { outcome, sharing: Sharing::Second, error_code: code, ..*denial(1, "t") };
             first_ones(&mut denials, &event, now);
             assert!(is_held(&mut denials, Box::new(event), now), "{outcome:?}");
         }

@@ -39,6 +39,17 @@ words! {
     }
 }
 
+/// Whether an event shares a row with others like it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// It has a row of its own.
+    Own,
+    /// Nothing ran for it: beyond the first few of a second it shares the row of that second, and waits for it.
+    Second,
+    /// It changes nothing and is asked all the time: the first of an hour has a row, and one more counts the others.
+    Hour,
+}
+
 /// One operation that has ended.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Event {
@@ -78,10 +89,10 @@ pub struct Event {
     pub correlation_id: String,
     /// The revision that ran: SHA-256, hex, over its component and its config.
     pub revision: Option<String>,
-    /// How many operations the row stands for: what one caller is refused for one reason within one second shares one.
+    /// How many operations the row stands for: see [`Sharing`].
     pub times: u32,
-    /// Whether it may share a row with others like it: nothing ran for it.
-    pub shares: bool,
+    /// Whether it has a row of its own.
+    pub sharing: Sharing,
     /// What the call learnt of its upstream's quotas.
     pub quotas: Vec<UpstreamQuota>,
 }
@@ -155,7 +166,7 @@ impl Event {
             correlation_id: intent.correlation_id,
             revision: None,
             times: 1,
-            shares: false,
+            sharing: Sharing::Own,
             quotas: Vec::new(),
         }
     }
@@ -175,7 +186,7 @@ impl Event {
         }
         plain::in_place(&mut self.correlation_id, plain::NAME_MAX);
         if let Some(error) = &mut self.error {
-            plain::in_place(error, if self.shares { REFUSAL_MAX } else { ERROR_MAX });
+            plain::in_place(error, if self.sharing == Sharing::Second { REFUSAL_MAX } else { ERROR_MAX });
         }
         if let Some(hosts) = &mut self.hostname {
             plain::in_place(hosts, HOSTS_MAX);
@@ -230,7 +241,7 @@ impl Event {
             correlation_id: "c".to_owned(),
             revision: Some("r".to_owned()),
             times: 1,
-            shares: outcome == Outcome::Denied,
+            sharing: if outcome == Outcome::Denied { Sharing::Second } else { Sharing::Own },
             quotas: Vec::new(),
         }
     }

@@ -10,6 +10,8 @@ mod encoding;
 mod entry;
 mod error;
 mod event;
+mod frequent;
+mod intake;
 mod journal;
 mod key;
 mod ledger;
@@ -25,7 +27,7 @@ mod writer;
 
 pub use body::{Body, excerpt};
 pub use error::AuditError;
-pub use event::{Event, Intent, Outcome, UpstreamQuota};
+pub use event::{Event, Intent, Outcome, Sharing, UpstreamQuota};
 pub use key::{AuditKey, NoPublicKey, PublicKey};
 pub use standing::Refusal;
 pub use verify::{Report, VerifyError, verify};

@@ -20,10 +20,10 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    denials::{Denials, Together},
     entry::Entry,
     error::AuditError,
     event::Event,
+    intake::{Intake, Taken, Writing},
     journal::{BATCH, Journal},
     ledger::Fault,
     liveness::{self, Alive, Sign},
@@ -41,18 +41,6 @@ const RETRY_BUSY_TIMEOUT: Duration = Duration::from_millis(100);
 const CHECKPOINT: Duration = Duration::from_secs(60);
 /// How long the end of the hub waits for writing to become possible.
 const ENDING: Duration = Duration::from_secs(5);
-
-/// An entry that is written now, and those who wait for it.
-struct Writing {
-    entry: Entry,
-    waiting: Vec<Done>,
-}
-
-impl From<Together> for Writing {
-    fn from(Together { event, waiting }: Together) -> Self {
-        Self { entry: Entry::Event(event), waiting }
-    }
-}
 
 /// What the writer can do.
 enum Phase {
@@ -98,32 +86,20 @@ impl Recorder {
     }
 
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Message>, clock: &runtime::Runtime) {
-        let mut denials = Denials::default();
+        let mut intake = Intake::default();
         let mut arrived = Vec::with_capacity(BATCH);
         let mut open = true;
         while open {
-            let wake = denials.next_end().into_iter().chain(self.next_try()).chain([self.next_checkpoint]).min();
-            open = clock.block_on(receive(&mut queue, &mut arrived, wake));
-            let now = Instant::now();
-            let mut batch = Vec::with_capacity(arrived.len());
-            let mut dead = Vec::new();
-            for message in arrived.drain(..) {
-                match message {
-                    Message::Close => open = false,
-                    Message::Answer { dead: writer, done } => dead.push((writer, done)),
-                    Message::Write { entry: Entry::Event(event), done } => {
-                        let now = denials.hold(event, done, now);
-                        batch.extend(
-                            now.map(|(event, done)| Writing { entry: Entry::Event(event), waiting: vec![done] }),
-                        );
-                    }
-                    Message::Write { entry, done } => batch.push(Writing { entry, waiting: vec![done] }),
-                }
-            }
-            // What is held has its row before the writer ends.
-            let due = if open { denials.due(now) } else { denials.all() };
-            batch.extend(due.into_iter().map(Writing::from));
+            let dues = [intake.next_end(), self.next_try(), Some(self.next_checkpoint)];
+            open = clock.block_on(receive(&mut queue, &mut arrived, dues.into_iter().flatten().min()));
+            let Taken { batch, counted, dead, closes } = intake.take(&mut arrived, Instant::now());
+            open &= !closes;
             self.write(batch);
+            if !open {
+                // What is held has its row before the writer ends.
+                self.write(intake.all());
+            }
+            self.tell_counted(counted);
             if self.next_try().is_some_and(|next| next <= Instant::now()) {
                 self.try_again();
             }
@@ -135,6 +111,15 @@ impl Recorder {
             }
         }
         self.finish();
+    }
+
+    /// Tells those who have no row of their own, once the one that stands for them is durable.
+    fn tell_counted(&self, counted: Vec<(Uuid, Done)>) {
+        let refused = AuditError::Write("the audit trail cannot be written at the moment".to_owned());
+        for (row, done) in counted {
+            let told = if let Phase::Writable = self.phase { Ok(row) } else { Err(refused.clone()) };
+            tell(vec![done], &told);
+        }
     }
 
     fn next_try(&self) -> Option<Instant> {

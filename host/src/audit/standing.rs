@@ -9,7 +9,7 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::event::{Event, Outcome};
+use super::event::{Event, Outcome, Sharing};
 use crate::names::{Code, OperationKind, Surface};
 
 /// A commit that takes longer than this is a disk that hangs. Longer than SQLite waits for another process.
@@ -150,7 +150,7 @@ impl TurnedAway {
             correlation_id: row.to_string(),
             revision: None,
             times,
-            shares: false,
+            sharing: Sharing::Own,
             quotas: Vec::new(),
         }
     }

@@ -24,8 +24,8 @@ use crate::{
 
 impl Hub {
     pub(super) async fn walk(&self, call: Call, gone: CancellationToken) -> Answer {
-        let (principal, recorded_if_refused) = (call.principal.clone(), call.operation.is_recorded_if_refused());
-        if !recorded_if_refused && let Some(id) = self.turn_away(&principal) {
+        let principal = call.principal.clone();
+        if let Some(id) = self.turn_away(&principal) {
             return Answer { id, outcome: Err(AuditError::Refusing.into()) };
         }
         let mut draft = Draft::of(&call);
@@ -42,14 +42,6 @@ impl Hub {
         if matches!(outcome, Err(CallError::TooOften(_))) {
             // It is refused whatever it is, and counted so.
             draft.revision = None;
-        }
-        if recorded_if_refused {
-            if outcome.is_ok() {
-                return Answer { id, outcome };
-            }
-            if let Some(id) = self.turn_away(&principal) {
-                return Answer { id, outcome: Err(AuditError::Refusing.into()) };
-            }
         }
         let mut event = draft.finish(&outcome, traces.hostname());
         event.quotas = publish(&traces, &correlation_id);

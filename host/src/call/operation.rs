@@ -96,14 +96,6 @@ impl Operation {
     pub(super) fn needs_no_role(&self) -> bool {
         matches!(self, Self::OfHub(asked) if asked.min_role().is_none())
     }
-
-    /// Whether it has a row in the audit trail only where it is refused.
-    pub(super) fn is_recorded_if_refused(&self) -> bool {
-        match self {
-            Self::OfProvider { .. } => false,
-            Self::OfHub(HubOperation::OpenApi | HubOperation::McpList(_)) => true,
-        }
-    }
 }
 
 impl HubOperation {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Call, CallError, Hub, Operation, Output, Principal, ProviderOperation};
 use crate::{
-    audit::{AuditError, Body, Event, Intent, Outcome, excerpt},
+    audit::{AuditError, Body, Event, Intent, Outcome, Sharing, excerpt},
     health::Health,
     identity::Caller,
     names::{Code, OperationKind, Role, Surface},
@@ -32,6 +32,8 @@ pub(super) struct Draft {
     /// A tool's output.
     result: Option<Body>,
     began: bool,
+    /// Whether it found a provider in another state than before.
+    news: bool,
     /// Whether its upstream may do something for it.
     acts: bool,
     operation: OperationKind,
@@ -60,6 +62,7 @@ impl Draft {
             payload: None,
             result: None,
             began: false,
+            news: false,
             acts: false,
             operation: call.operation.kind(),
             surface: call.surface,
@@ -96,6 +99,21 @@ impl Draft {
         self.result = Some(Body::of(result));
     }
 
+    /// A check has found the provider in another state than the one before.
+    pub(super) fn has_news(&mut self) {
+        self.news = true;
+    }
+
+    /// What is too frequent for a row each and changes nothing is counted: the hub's own checks, and what callers list.
+    fn sharing(&self, outcome: &Result<Output, CallError>) -> Sharing {
+        match outcome {
+            Ok(Output::Offers(_)) => Sharing::Hour,
+            _ if !self.began => Sharing::Second,
+            Ok(Output::Health(_)) if self.surface == Surface::Probe && !self.news => Sharing::Hour,
+            _ => Sharing::Own,
+        }
+    }
+
     /// Whether the operation got as far as running.
     pub(super) fn has_begun(&self) -> bool {
         self.began
@@ -121,6 +139,7 @@ impl Draft {
     }
 
     pub(super) fn finish(self, outcome: &Result<Output, CallError>, hostname: Option<String>) -> Event {
+        let sharing = self.sharing(outcome);
         let (ended, error_code, error_text) = match outcome {
             Err(error) => (error.outcome(), Some(error.code()), Some(error.to_string())),
             Ok(Output::Health(Health { code: Some(code), error, .. })) => {
@@ -152,7 +171,7 @@ impl Draft {
             correlation_id: self.correlation_id,
             revision: self.revision,
             times: 1,
-            shares: !self.began,
+            sharing,
             quotas: Vec::new(),
         }
     }
@@ -171,7 +190,7 @@ fn item(asked: &ProviderOperation) -> Option<&str> {
 impl Hub {
     /// Records an event and logs it; gives the id of its row. Those that share a row share a line in the log.
     pub(super) async fn record(&self, event: Event) -> Result<Uuid, AuditError> {
-        if !event.shares {
+        if event.sharing == Sharing::Own {
             log(&event);
             return self.parts.audit.record(event).await;
         }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{CallError, Hub, hub::READ_ROLE};
 use crate::{
-    audit::{AuditError, Event},
+    audit::{AuditError, Event, Sharing},
     identity::{Caller, IdentityError},
     names::{CorrelationId, OperationKind, Surface},
 };
@@ -74,7 +74,7 @@ impl Hub {
             correlation_id: correlation_id.to_string(),
             revision: None,
             times: 1,
-            shares: true,
+            sharing: Sharing::Second,
             quotas: Vec::new(),
         };
         let hub = Arc::clone(self);

@@ -170,7 +170,7 @@ impl Hub {
         &self,
         revision: &Revision,
         opening: Opening<'_>,
-        draft: &Draft,
+        draft: &mut Draft,
     ) -> Result<Health, CallError> {
         let (run, secrets) = self.open(revision, opening, CHECK_TIME, Acting::Reading);
         let context = context(revision, &run, draft);
@@ -219,7 +219,9 @@ impl Hub {
             let snapshot = self.parts.registry.snapshot();
             snapshot.revision(&revision.name).is_some_and(|current| current.id == revision.id)
         };
-        self.parts.health.note(&revision.name, &revision.id, is_current, health.clone());
+        if self.parts.health.note(&revision.name, &revision.id, is_current, health.clone()) {
+            draft.has_news();
+        }
         Ok(health)
     }
 

@@ -100,14 +100,22 @@ struct Check {
 
 impl HealthBoard {
     /// Notes what a check of `revision` found, if that `is_current` still: a check that outlives its revision says nothing of
-    /// the one that serves now. That a provider goes down, and that it is back, is a line in the log.
-    pub fn note(&self, provider: &ProviderName, revision: &str, is_current: impl FnOnce() -> bool, health: Health) {
+    /// the one that serves now. That a provider goes down, and that it is back, is a line in the log. Says whether this is news:
+    /// of another revision than before, or another status.
+    pub fn note(
+        &self,
+        provider: &ProviderName,
+        revision: &str,
+        is_current: impl FnOnce() -> bool,
+        health: Health,
+    ) -> bool {
         let mut checks = self.lock();
         // Asked within the lock: whatever becomes current after this is noted after this.
         if !is_current() {
-            return;
+            return true;
         }
         let before = checks.get(provider);
+        let is_news = before.is_none_or(|check| check.revision != revision || check.health.status != health.status);
         let was_down = before.is_some_and(|check| check.health.status == Status::Down);
         let is_down = health.status == Status::Down;
         let misses = before.filter(|check| check.revision == revision).map_or(0, |check| check.misses);
@@ -121,6 +129,7 @@ impl HealthBoard {
         } else if was_down && !is_down {
             tracing::info!(%provider, ?status, "a provider is no longer down");
         }
+        is_news
     }
 
     /// What the last check of a provider found; `None` if there was none. A `revision` that was not checked yet is as the one

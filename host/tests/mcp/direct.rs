@@ -16,7 +16,7 @@ const HELLO: &str = r"
 const VERSION: &str = "2026-07-28";
 
 /// What the two ways may differ in: what is of this call alone.
-const OWN: [&str; 6] = ["id", "created_at", "correlation_id", "duration_ms", "hash", "seq"];
+const OWN: [&str; 7] = ["id", "created_at", "correlation_id", "duration_ms", "seq", "position", "recorded_at"];
 
 async fn send(hub: &Hub, path: &str, token: &str, headers: &[(&str, &str)], body: &str) -> (Reply, Value) {
     let mut request = hub.client().post(format!("{}{path}", hub.url)).body(body.to_owned());

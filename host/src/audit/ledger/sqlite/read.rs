@@ -11,7 +11,7 @@ use super::{
     super::super::{
         body::Body,
         entry::{Entry, Place, Sealed},
-        event::{Event, Intent},
+        event::{Event, Intent, Sharing},
         seal::Head,
         statement::Statement,
     },
@@ -59,7 +59,7 @@ pub(super) fn event(row: &Row<'_>, writer: Uuid) -> Result<Sealed<Entry>, Unread
         team: optional(row, 22, text)?,
         revision: optional(row, 23, compact)?,
         times: required(row, 24, whole)?,
-        shares: false,
+        sharing: Sharing::Own,
         quotas: Vec::new(),
     };
     Ok(Sealed { place, entry: Entry::Event(Box::new(event)) })
