@@ -34,7 +34,8 @@ CREATE TABLE ops.run_events (
     correlation_id ANY NOT NULL,           -- as bytes if it is a UUID
     team           TEXT,
     revision       ANY,                    -- SHA-256 of component and config that ran, as bytes
-    times          INTEGER NOT NULL CHECK (times >= 1)  -- how many equal refusals of one second it stands for
+    times          INTEGER NOT NULL CHECK (times >= 1), -- how many operations it stands for
+    digests_only   INTEGER                 -- what is not kept because the config says so: 1 payload, 2 result, 3 both
 ) STRICT;
 
 -- Written before a scan or write runs. One without an event is an operation that a crash interrupted.
@@ -52,7 +53,8 @@ CREATE TABLE ops.run_intents (
     correlation_id ANY NOT NULL,
     team           TEXT,
     created_at     INTEGER NOT NULL,
-    recorded_at    INTEGER NOT NULL
+    recorded_at    INTEGER NOT NULL,
+    digests_only   INTEGER
 ) STRICT;
 
 -- What hubs state of the trail itself.

@@ -7,7 +7,7 @@ use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{json, text::plain};
+use crate::{json, names::Kept, text::plain};
 
 /// Bodies longer than this, in bytes of JSON, are kept as a digest and a preview.
 const DOCUMENT_MAX: usize = 64 * 1024;
@@ -21,7 +21,18 @@ pub(super) type Digest = [u8; 32];
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Body {
     digest: Digest,
-    content: Option<Content>,
+    text: Text,
+}
+
+/// What there is of a body beside its digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Text {
+    /// All of it.
+    Kept(Content),
+    /// The config wants no more than the digest.
+    NotKept,
+    /// It was removed.
+    Removed,
 }
 
 /// What is removed together.
@@ -34,13 +45,19 @@ pub(super) struct Content {
 }
 
 impl Body {
-    /// A document that the hub has written, within the cap (see [`excerpt`]).
+    /// As much of a document that the hub has written as is to be kept, within the cap (see [`excerpt`]).
     #[must_use]
-    pub fn of(written: String) -> Self {
+    pub fn of(written: String, kept: Kept) -> Option<Self> {
+        if kept == Kept::None {
+            return None;
+        }
         // Random bits of this thread's own generator, without a system call.
         let salt = Uuid::new_v4().into_bytes();
         let canonical = json::canonical(written);
-        Self { digest: digest_of(&salt, &canonical), content: Some(Content { text: plain::json(canonical), salt }) }
+        let digest = digest_of(&salt, &canonical);
+        let is_full = kept == Kept::Full;
+        let text = if is_full { Text::Kept(Content { text: plain::json(canonical), salt }) } else { Text::NotKept };
+        Some(Self { digest, text })
     }
 
     /// As it was read back from a store that keeps texts as they are. One that the hub would have written otherwise is not its
@@ -51,12 +68,12 @@ impl Body {
         if plain::json(canonical) != text {
             return Err("is not written as the hub writes it".to_owned());
         }
-        Ok(Self { digest, content: Some(Content { text, salt }) })
+        Ok(Self { digest, text: Text::Kept(Content { text, salt }) })
     }
 
-    /// One of which only the digest is left.
-    pub(super) fn without_content(digest: Digest) -> Self {
-        Self { digest, content: None }
+    /// One of which only the digest is there, by the config's will or because the rest was removed.
+    pub(super) fn of_digest(digest: Digest, by_config: bool) -> Self {
+        Self { digest, text: if by_config { Text::NotKept } else { Text::Removed } }
     }
 
     /// What the trail is sealed over.
@@ -64,9 +81,14 @@ impl Body {
         &self.digest
     }
 
-    /// The text and its salt, unless it was not kept or was removed.
-    pub(super) fn content(&self) -> Option<&Content> {
-        self.content.as_ref()
+    /// What there is beside it.
+    pub(super) fn text(&self) -> &Text {
+        &self.text
+    }
+
+    /// How much of it was to be kept, as it is sealed: nothing is said of what is kept whole.
+    pub(super) fn kept(&self) -> Option<Kept> {
+        (self.text == Text::NotKept).then_some(Kept::Digest)
     }
 }
 
@@ -102,10 +124,14 @@ mod tests {
 
     #[test]
     fn a_body_reads_back_as_it_was_written_and_in_no_other_way() {
-        let body = Body::of("{\"a\":1.50,\"b\":\"x\u{202e}\"}".to_owned());
-        let Content { text, salt } = body.content().expect("kept").clone();
+        let document = "{\"a\":1.50,\"b\":\"x\u{202e}\"}".to_owned();
+        let body = Body::of(document.clone(), Kept::Full).expect("kept");
+        let Text::Kept(Content { text, salt }) = body.text().clone() else { panic!("{body:?}") };
         assert_eq!(text, r#"{"a":1.5,"b":"x\u202e"}"#);
-        assert_ne!(Body::of(text.clone()).digest(), body.digest(), "the salt is another");
+        let digest_only = Body::of(document.clone(), Kept::Digest).expect("kept");
+        assert_eq!((digest_only.text(), digest_only.kept()), (&Text::NotKept, Some(Kept::Digest)));
+        assert_ne!(digest_only.digest(), body.digest(), "the salt is another");
+        assert_eq!(Body::of(document, Kept::None), None);
         let digest = *body.digest();
         assert_eq!(Body::read_as_written(text.clone(), salt), Ok(body));
         for other in

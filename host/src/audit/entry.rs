@@ -10,7 +10,7 @@ use super::{
     event::{Event, Intent},
     statement::Statement,
 };
-use crate::names::{Code, Role};
+use crate::names::{Code, Kept, Role};
 
 /// Something to be recorded.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,8 +93,9 @@ impl Members {
         }
     }
 
-    fn digest(&mut self, name: &str, body: Option<&Body>) {
-        self.optional(name, body.map(|body| HEXLOWER.encode(body.digest())));
+    fn body(&mut self, digest: &str, kept: &str, body: Option<&Body>) {
+        self.optional(digest, body.map(|body| HEXLOWER.encode(body.digest())));
+        self.optional(kept, body.and_then(Body::kept).map(Kept::as_str));
     }
 }
 
@@ -114,10 +115,10 @@ fn of_event(event: &Event, place: &Place) -> Encoding {
     members.text("kind", "event");
     members.text("operation", event.operation.as_str());
     members.text("outcome", event.outcome.as_str());
-    members.digest("payload_digest", event.payload.as_ref());
+    members.body("payload_digest", "payload_kept", event.payload.as_ref());
     members.optional("provider", event.provider.as_ref());
     members.time("recorded_at", place.recorded_at);
-    members.digest("result_digest", event.result.as_ref());
+    members.body("result_digest", "result_kept", event.result.as_ref());
     members.optional("revision", event.revision.as_ref());
     members.number("seq", place.seq);
     members.text("surface", event.surface.as_str());
@@ -136,7 +137,7 @@ fn of_intent(intent: &Intent, place: &Place) -> Encoding {
     members.time("created_at", intent.created_at);
     members.id("id", Some(intent.id));
     members.text("kind", "intent");
-    members.digest("payload_digest", intent.payload.as_ref());
+    members.body("payload_digest", "payload_kept", intent.payload.as_ref());
     members.text("provider", &intent.provider);
     members.time("recorded_at", place.recorded_at);
     members.number("seq", place.seq);
@@ -179,7 +180,7 @@ mod tests {
             |event| event.times = 2,
             |event| event.surface = Surface::Mcp,
             |event| event.duration_ms += 1,
-            |event| event.payload = Some(Body::of("{}".to_owned())),
+            |event| event.payload = Body::of("{}".to_owned(), Kept::Full),
         ];
         for change in changes {
             let mut changed = event.clone();
@@ -201,7 +202,7 @@ mod tests {
     fn every_kind_has_its_members_in_order() {
         let full = Event {
             team: Some("t".to_owned()),
-            result: Some(Body::of("1".to_owned())),
+            result: Body::of("1".to_owned(), Kept::Digest),
             error: Some("e".to_owned()),
             error_code: Some(Code::Timeout),
             hostname: Some("h".to_owned()),

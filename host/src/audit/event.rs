@@ -229,7 +229,7 @@ impl Event {
             caller_id: Some(Uuid::nil()),
             caller_role: Some(Role::OpsViewer),
             team: None,
-            payload: Some(Body::of("{}".to_owned())),
+            payload: Body::of("{}".to_owned(), crate::names::Kept::Full),
             result: None,
             outcome,
             error_code: None,

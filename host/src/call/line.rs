@@ -75,7 +75,7 @@ impl Hub {
             }
             Operation::OfProvider { owner: Owner::Provider(provider), asked } => {
                 let revision = self.look_up(provider)?;
-                draft.revision = Some(revision.id.clone());
+                (draft.revision, draft.keep) = (Some(revision.id.clone()), revision.config.keep);
                 self.of_provider(&revision, asked, Opening { call: &call, traces, gone }, draft).await
             }
         }
@@ -112,6 +112,7 @@ impl Hub {
                 self.limit(principal, revision, tool.class)?;
                 stages::ends(Stage::Limit);
                 let Written { text, kept } = validated_input(tool, input).await?;
+                draft.keep = tool.grant.keep;
                 draft.begins_with(kept, tool.class != ToolClass::Read);
                 stages::ends(Stage::ValidateInput);
                 if tool.class != ToolClass::Read {

@@ -9,9 +9,10 @@ use uuid::Uuid;
 use super::{Call, CallError, Hub, Operation, Output, Principal, ProviderOperation};
 use crate::{
     audit::{AuditError, Body, Event, Intent, Outcome, Sharing, excerpt},
+    config::KeptBodies,
     health::Health,
     identity::Caller,
-    names::{Code, OperationKind, Role, Surface},
+    names::{Code, Kept, OperationKind, Role, Surface},
     sandbox::{Content, PromptMessage, PromptRole, ResourceBody, ResourceContent},
     text::plain,
 };
@@ -31,6 +32,8 @@ pub(super) struct Draft {
     payload: Option<Body>,
     /// A tool's output.
     result: Option<Body>,
+    /// What is kept of either.
+    pub(super) keep: KeptBodies,
     began: bool,
     /// Whether it found a provider in another state than before.
     news: bool,
@@ -61,6 +64,7 @@ impl Draft {
             },
             payload: None,
             result: None,
+            keep: KeptBodies::default(),
             began: false,
             news: false,
             acts: false,
@@ -74,7 +78,7 @@ impl Draft {
     /// A tool is allowed, its input in order, and about to run: from here on the input is kept, as `payload` has it. `acts` is
     /// whether its upstream may do something for it.
     pub(super) fn begins_with(&mut self, payload: String, acts: bool) {
-        (self.payload, self.began, self.acts) = (Some(Body::of(payload)), true, acts);
+        (self.payload, self.began, self.acts) = (Body::of(payload, self.keep.payload()), true, acts);
     }
 
     /// The same of what only reads.
@@ -91,12 +95,13 @@ impl Draft {
             }
             ProviderOperation::CallTool { .. } | ProviderOperation::CheckHealth => None,
         };
-        (self.payload, self.began) = (payload.map(|payload| Body::of(excerpt(payload))), true);
+        self.payload = payload.and_then(|payload| Body::of(excerpt(payload), self.keep.payload()));
+        self.began = true;
     }
 
     /// A tool has given an output, which is kept as `result` has it.
     pub(super) fn ended_with(&mut self, result: String) {
-        self.result = Some(Body::of(result));
+        self.result = Body::of(result, self.keep.result());
     }
 
     /// A check has found the provider in another state than the one before.
@@ -158,7 +163,7 @@ impl Draft {
             caller_role: self.caller.as_ref().and_then(|caller| caller.role),
             team: self.caller.as_ref().and_then(|caller| caller.team.clone()),
             payload: self.payload,
-            result: outcome.as_ref().ok().and_then(|output| self.result.or_else(|| result(output))),
+            result: outcome.as_ref().ok().and_then(|output| self.result.or_else(|| result(output, self.keep.result()))),
             outcome: ended,
             error_code,
             error: error_text.map(|text| match ended {
@@ -227,7 +232,7 @@ fn log(event: &Event) {
 }
 
 /// An output as the audit trail keeps it: binary content by its size only.
-fn result(output: &Output) -> Option<Body> {
+fn result(output: &Output, kept: Kept) -> Option<Body> {
     let result: Value = match output {
         // Kept when it was written.
         Output::Tool { .. } | Output::Offers(_) => return None,
@@ -235,7 +240,7 @@ fn result(output: &Output) -> Option<Body> {
         Output::Prompt(messages) => messages.iter().map(message).collect(),
         Output::Health(health) => json!(health),
     };
-    Some(Body::of(excerpt(result.to_string())))
+    Body::of(excerpt(result.to_string()), kept)
 }
 
 fn resource(content: &ResourceContent) -> Value {

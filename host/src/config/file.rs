@@ -6,7 +6,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{bounded::ToolTimeout, filled, granted::Granted, quota::RateLimits, sandbox::SandboxLimits};
+use super::{
+    bounded::ToolTimeout,
+    filled,
+    granted::Granted,
+    kept::{AuditConfig, KeptBodies},
+    quota::RateLimits,
+    sandbox::SandboxLimits,
+};
 use crate::{
     names::{ProviderName, Role, ToolClass, ToolName, UriPattern},
     outbound::{DnsServer, HostRule, QueryUrl},
@@ -22,10 +29,25 @@ pub struct Config {
     /// What holds for every provider's requests.
     #[serde(default, deserialize_with = "filled::filled")]
     pub outbound: OutboundConfig,
+    /// The audit trail.
+    #[serde(default, deserialize_with = "filled::filled")]
+    pub audit: AuditConfig,
     /// Every provider by its name: 1 to 32 of a-z, 0-9 and `-`, beginning with a letter.
     #[serde(deserialize_with = "filled::filled")]
     #[schemars(with = "BTreeMap<String, ProviderConfig>")]
     pub providers: BTreeMap<ProviderName, ProviderConfig>,
+}
+
+impl Config {
+    /// Says everywhere what is kept of bodies, also where the file leaves that to what is outside.
+    pub(super) fn settle_kept_bodies(&mut self) {
+        for provider in self.providers.values_mut() {
+            provider.keep = provider.keep.or(self.audit.keep);
+            for tool in &mut provider.tools {
+                tool.keep = tool.keep.or(provider.keep);
+            }
+        }
+    }
 }
 
 /// The format of the file.
@@ -81,6 +103,9 @@ pub struct ProviderConfig {
     /// Passed to the provider as they are. Never put a secret here.
     #[serde(default)]
     pub settings: Map<String, Value>,
+    /// What the audit trail keeps of its inputs and outputs.
+    #[serde(default)]
+    pub keep: KeptBodies,
     /// Bounds of the sandbox.
     #[serde(default)]
     pub sandbox: SandboxLimits,
@@ -145,6 +170,9 @@ pub struct ToolGrant {
     pub timeout_ms: ToolTimeout,
     /// The schema version that callers rely on; the component must say the same.
     pub schema_version: String,
+    /// What the audit trail keeps of its inputs and outputs.
+    #[serde(default)]
+    pub keep: KeptBodies,
 }
 
 /// An entry of an allowlist, checked when it is parsed and kept as it was written.

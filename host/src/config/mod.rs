@@ -5,6 +5,7 @@ mod check;
 mod file;
 mod filled;
 mod granted;
+mod kept;
 #[cfg(any(test, fuzzing))]
 pub mod properties;
 mod quota;
@@ -17,6 +18,7 @@ pub use file::{
     Config, HostEntry, OutboundConfig, ProviderConfig, QueryEntry, SecretGrant, SecretName, ToolGrant, Version,
 };
 pub use granted::{Granted, ITEMS_MAX};
+pub use kept::{AuditConfig, KeptBodies};
 pub use quota::{ClassQuotas, Quota, QuotaError, RateLimits, RoleQuota};
 pub use read::{ConfigError, parse, read, schema};
 pub use sandbox::{SandboxLimits, StackKib};

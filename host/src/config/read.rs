@@ -74,11 +74,12 @@ pub fn parse(file: &str, text: &str) -> Result<Config, ConfigError> {
             error.into_inner()
         })
     });
-    let config: Config = parsed.map_err(|error| {
+    let mut config: Config = parsed.map_err(|error| {
         let line = error.location().map_or_else(String::new, |at| format!(":{}:{}", at.line(), at.column()));
         let reason = reason(&error.to_string());
         ConfigError::Content { file: file.to_owned(), line, path: std::mem::take(&mut place), reason }
     })?;
+    config.settle_kept_bodies();
     match check::first_wrong(&config) {
         None => Ok(config),
         Some((path, reason)) => {

@@ -25,6 +25,7 @@ impl ProviderConfig {
             queries,
             rate_limits,
             settings: _,
+            keep,
             sandbox,
             tools,
             resources,
@@ -37,6 +38,7 @@ impl ProviderConfig {
             && self.covers_secrets(old)
             && old.queries.iter().all(|query| queries.contains(query))
             && rate_limits.covers(&old.rate_limits)
+            && keep.covers(old.keep)
             && sandbox.covers(old.sandbox)
             && resources.covers(&old.resources)
             && old.resources_for.iter().all(|uri| resources_for.contains(uri))
@@ -60,11 +62,12 @@ fn all_within(old: &[HostEntry], new: &[HostEntry]) -> bool {
 
 impl ToolGrant {
     fn covers(&self, old: &Self) -> bool {
-        let Self { name, class, min_role, timeout_ms, schema_version: _ } = self;
+        let Self { name, class, min_role, timeout_ms, schema_version: _, keep } = self;
         *name == old.name
             && *class == old.class
             && *min_role <= old.min_role
             && timeout_ms.get() >= old.timeout_ms.get()
+            && keep.covers(old.keep)
     }
 }
 

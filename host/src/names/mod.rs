@@ -5,6 +5,7 @@
 mod class;
 mod code;
 mod correlation;
+mod kept;
 mod name;
 mod operation;
 mod owner;
@@ -17,6 +18,7 @@ mod word;
 pub use class::ToolClass;
 pub use code::Code;
 pub use correlation::CorrelationId;
+pub use kept::Kept;
 pub use name::{NameError, ProviderName, ToolName, WireForm};
 pub use operation::{ItemKind, OperationKind};
 pub use owner::Owner;

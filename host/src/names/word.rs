@@ -63,7 +63,7 @@ mod tests {
 
     use clap::ValueEnum as _;
 
-    use super::super::{Code, ItemKind, OperationKind, Role, StatementKind, Surface, ToolClass};
+    use super::super::{Code, ItemKind, Kept, OperationKind, Role, StatementKind, Surface, ToolClass};
 
     macro_rules! each_reads_back {
         ($($name:ty),+) => { $(
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn every_word_is_read_as_what_it_stands_for() {
-        each_reads_back!(Code, ItemKind, OperationKind, Role, StatementKind, Surface, ToolClass);
+        each_reads_back!(Code, ItemKind, Kept, OperationKind, Role, StatementKind, Surface, ToolClass);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod denials;
 mod floods;
+mod kept;
 mod trail;
 
 use std::collections::BTreeSet;

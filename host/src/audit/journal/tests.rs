@@ -181,8 +181,12 @@ async fn a_full_disk_is_a_fault_and_no_row_is_lost_when_there_is_room_again() {
             .expect("set");
     };
     pages(&mut journal, 1);
-    let large: Vec<_> =
-        (0..20).map(|_| Event { payload: Some(Body::of(format!("\"{}\"", "x".repeat(60_000)))), ..event() }).collect();
+    let large: Vec<_> = (0..20)
+        .map(|_| Event {
+            payload: Body::of(format!("\"{}\"", "x".repeat(60_000)), crate::names::Kept::Full),
+            ..event()
+        })
+        .collect();
     for _ in 0..3 {
         let fault = journal.commit(entries(&large).iter()).expect_err("full");
         assert!(fault.to_string().contains("free space on the disk"), "{fault}");
@@ -222,7 +226,10 @@ async fn a_database_that_is_overwritten_in_place_is_a_fault_until_its_content_is
     {
         let mut journal = data.journal();
         let large: Vec<_> = (0..40)
-            .map(|_| Event { payload: Some(Body::of(format!("\"{}\"", "x".repeat(60_000)))), ..event() })
+            .map(|_| Event {
+                payload: Body::of(format!("\"{}\"", "x".repeat(60_000)), crate::names::Kept::Full),
+                ..event()
+            })
             .collect();
         journal.commit(entries(&large).iter()).expect("committed");
     }

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{
     super::{
+        body::Text,
         entry::{Entry, Sealed},
         key::PublicKey,
         ledger::Found,
@@ -167,7 +168,7 @@ impl Chain {
             }
             Entry::Event(event) => {
                 for (what, body) in [("payload", &event.payload), ("result", &event.result)] {
-                    if body.as_ref().is_some_and(|body| body.content().is_none()) {
+                    if body.as_ref().is_some_and(|body| *body.text() == Text::Removed) {
                         report.problem(format!("the {what} of row {} was removed, and nobody has said so", event.id));
                     }
                 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     super::super::{
-        body::{Body, Content},
+        body::{Body, Content, Text},
         entry::{Entry, Place, Sealed, timestamp},
         event::{Event, Intent},
         seal::Batch,
@@ -21,12 +21,12 @@ use crate::names::{Code, Role};
 
 const EVENT: &str = "INSERT INTO ops.run_events (position, id, provider, tool, caller_id, caller_role, payload, payload_salt, \
     payload_digest, result, result_salt, result_digest, error, duration_ms, hostname, created_at, recorded_at, outcome, \
-    error_code, operation, surface, correlation_id, team, revision, times) \
-    VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    error_code, operation, surface, correlation_id, team, revision, times, digests_only) \
+    VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 const INTENT: &str = "INSERT INTO ops.run_intents (position, id, provider, tool, caller_id, caller_role, payload, \
-    payload_salt, payload_digest, surface, correlation_id, team, created_at, recorded_at) \
-    VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    payload_salt, payload_digest, surface, correlation_id, team, created_at, recorded_at, digests_only) \
+    VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 const STATEMENT: &str = "INSERT INTO ops.audit_statements (position, kind, body, recorded_at) VALUES (?,?,?,?)";
 
@@ -105,6 +105,7 @@ fn event(transaction: &Transaction<'_>, at: i64, place: &Place, event: &Event) -
         event.team,
         event.revision.as_deref().map(Compact::digest),
         event.times,
+        digests_only(event.payload.as_ref(), event.result.as_ref()),
     ])?)?;
     match quotas(transaction, event) {
         // They are no part of the trail: what cannot be kept of them does not cost the row.
@@ -133,6 +134,7 @@ fn intent(transaction: &Transaction<'_>, at: i64, place: &Place, intent: &Intent
         intent.team,
         intent.created_at.timestamp_millis(),
         place.recorded_at.timestamp_millis(),
+        digests_only(intent.payload.as_ref(), None),
     ])?)
 }
 
@@ -166,6 +168,12 @@ fn one(changed: usize) -> rusqlite::Result<()> {
     if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
 }
 
+/// Of which bodies the config wants no more than the digest: 1 the payload, 2 the result, 3 both; null of none.
+fn digests_only(payload: Option<&Body>, result: Option<&Body>) -> Option<i64> {
+    let bit = |body: Option<&Body>, bit| if body.is_some_and(|body| *body.text() == Text::NotKept) { bit } else { 0 };
+    Some(bit(payload, 1) | bit(result, 2)).filter(|bits| *bits != 0)
+}
+
 /// A body's three columns: the digest only where there is nothing to make it from.
 struct Columns<'a> {
     text: Option<&'a str>,
@@ -175,10 +183,10 @@ struct Columns<'a> {
 
 impl<'a> Columns<'a> {
     fn of(body: Option<&'a Body>) -> Self {
-        match body.map(|body| (body, body.content())) {
+        match body.map(|body| (body.digest(), body.text())) {
             None => Self { text: None, salt: None, digest: None },
-            Some((_, Some(Content { text, salt }))) => Self { text: Some(text), salt: Some(salt), digest: None },
-            Some((body, None)) => Self { text: None, salt: None, digest: Some(body.digest()) },
+            Some((_, Text::Kept(Content { text, salt }))) => Self { text: Some(text), salt: Some(salt), digest: None },
+            Some((digest, Text::NotKept | Text::Removed)) => Self { text: None, salt: None, digest: Some(digest) },
         }
     }
 }

@@ -24,10 +24,10 @@ pub(super) type Unreadable = String;
 /// The columns of an event, in the order in which [`event`] reads them. `position` is the first of each kind of entry.
 pub(super) const EVENT: &str = "position, id, provider, tool, caller_id, caller_role, payload, payload_salt, payload_digest, \
     result, result_salt, result_digest, error, duration_ms, hostname, created_at, recorded_at, outcome, error_code, operation, \
-    surface, correlation_id, team, revision, times";
+    surface, correlation_id, team, revision, times, digests_only";
 /// Those of an intent.
 pub(super) const INTENT: &str = "position, id, provider, tool, caller_id, caller_role, payload, payload_salt, \
-    payload_digest, surface, correlation_id, team, created_at, recorded_at";
+    payload_digest, surface, correlation_id, team, created_at, recorded_at, digests_only";
 /// Those of a statement.
 pub(super) const STATEMENT: &str = "position, kind, body, recorded_at";
 
@@ -39,14 +39,15 @@ pub(super) fn head(row: &Row<'_>) -> rusqlite::Result<Head> {
 
 pub(super) fn event(row: &Row<'_>, writer: Uuid) -> Result<Sealed<Entry>, Unreadable> {
     let place = place(row, writer, 16)?;
+    let digests_only = digests_only(row, 25)?;
     let event = Event {
         id: required(row, 1, id)?,
         provider: optional(row, 2, text)?,
         tool: optional(row, 3, text)?,
         caller_id: optional(row, 4, id)?,
         caller_role: optional(row, 5, word)?,
-        payload: body(row, 6)?,
-        result: body(row, 9)?,
+        payload: body(row, 6, digests_only & 1 != 0)?,
+        result: body(row, 9, digests_only & 2 != 0)?,
         error: optional(row, 12, text)?,
         duration_ms: required(row, 13, whole)?,
         hostname: optional(row, 14, text)?,
@@ -73,7 +74,7 @@ pub(super) fn intent(row: &Row<'_>, writer: Uuid) -> Result<Sealed<Intent>, Unre
         tool: required(row, 3, text)?,
         caller_id: optional(row, 4, id)?,
         caller_role: optional(row, 5, word)?,
-        payload: body(row, 6)?,
+        payload: body(row, 6, digests_only(row, 14)? == 1)?,
         surface: required(row, 9, word)?,
         correlation_id: required(row, 10, compact)?,
         team: optional(row, 11, text)?,
@@ -93,16 +94,27 @@ fn place(row: &Row<'_>, writer: Uuid, recorded_at: usize) -> Result<Place, Unrea
     Ok(Place { writer, seq, recorded_at: required(row, recorded_at, time)? })
 }
 
+/// See `super::insert::digests_only`.
+fn digests_only(row: &Row<'_>, column: usize) -> Result<u8, Unreadable> {
+    match optional(row, column, whole)? {
+        None => Ok(0),
+        Some(bits @ 1..=3) => Ok(bits),
+        Some(other) => Err(format!("its digests_only is {other}")),
+    }
+}
+
 /// A body from its three columns.
-fn body(row: &Row<'_>, first: usize) -> Result<Option<Body>, Unreadable> {
+fn body(row: &Row<'_>, first: usize, digest_only: bool) -> Result<Option<Body>, Unreadable> {
     let document = optional(row, first, text)?;
     let salt = optional(row, first + 1, bytes)?;
     let digest = optional(row, first + 2, bytes)?;
     let told = |why: &str| format!("its {} {why}", name(row, first));
     match (document, salt, digest) {
-        (None, None, None) => Ok(None),
-        (Some(text), Some(salt), None) => Body::read_as_written(text, salt).map(Some).map_err(|why| told(&why)),
-        (None, None, Some(digest)) => Ok(Some(Body::without_content(digest))),
+        (None, None, None) if !digest_only => Ok(None),
+        (Some(text), Some(salt), None) if !digest_only => {
+            Body::read_as_written(text, salt).map(Some).map_err(|why| told(&why))
+        }
+        (None, None, Some(digest)) => Ok(Some(Body::of_digest(digest, digest_only))),
         _ => Err(told("has columns that do not go together")),
     }
 }
