@@ -54,14 +54,14 @@ async fn the_trail_keeps_as_much_of_bodies_as_the_config_says() {
         ("a digest of nothing", "UPDATE run_events SET payload_digest = NULL WHERE provider = 'outputs'"),
     ] {
         let (ok, report) = verified_after(&hub, statement);
-        assert!(!ok && report.contains("hub run") || report.contains("was removed"), "{what}: {report}");
+        assert!(!ok && (report.contains("hub run") || report.contains("was removed")), "{what}: {report}");
     }
 }
 
 /// Verifies a database that somebody has changed, and puts the honest one back.
 fn verified_after(hub: &Hub, statement: &str) -> (bool, String) {
     let (file, clean) = (hub.data().join("ops.db"), hub.folder().join("clean.db"));
-    drop(tamper(hub).execute("VACUUM INTO ?1", [clean.to_str().expect("a path")]).expect("copied"));
+    tamper(hub).execute("VACUUM INTO ?1", [clean.to_str().expect("a path")]).expect("copied");
     let database = Connection::open(&file).expect("a database");
     let sql: String = database
         .query_row("SELECT sql FROM sqlite_schema WHERE name = 'run_events_no_update'", [], |row| row.get(0))
