@@ -222,4 +222,15 @@ mod tests {
             assert!(board.fresh(&provider, "old").is_none() && !board.is_due(&provider, "new"));
         }
     }
+
+    #[test]
+    fn a_check_is_news_where_it_finds_another_status_or_another_revision() {
+        let (board, provider) = (HealthBoard::default(), "p".parse().expect("a name"));
+        let note = |revision, status| board.note(&provider, revision, || true, health(status));
+        assert!(note("one", Status::Ok) && !note("one", Status::Ok));
+        assert!(note("one", Status::Degraded) && !note("one", Status::Degraded));
+        assert!(note("one", Status::Down) && note("one", Status::Ok));
+        assert!(note("another", Status::Ok), "that it is healthy too is worth a row");
+        assert!(board.note(&provider, "one", || false, health(Status::Ok)), "a late one is told of, and not noted");
+    }
 }
