@@ -10,10 +10,15 @@ use std::{
     sync::OnceLock,
 };
 
+use url::Url;
+
 /// Where `--data` leads unless it is given.
 pub const DATA: &str = "data";
 /// Where `--config` leads unless it is given.
 pub const CONFIG: &str = "provider-config.yaml";
+
+/// What stands for the database in answers.
+const DATABASE: &str = "<database of the hub>";
 
 /// How many commands of a text that is a provider's are completed, and how long each may be, in bytes.
 const RETOLD_MAX: usize = 8;
@@ -59,9 +64,14 @@ impl Invocation {
         if config != Path::new(CONFIG) {
             flags.push(file("--config", config, "<config file of the hub>", &["config"]));
         }
-        if let Some(url) = database_url {
+        // Whose URL has a password got it from the environment, which the reader's commands have too.
+        if let Some(url) = database_url.filter(|url| is_a_servers(url) && !has_password(url)) {
+            let (value, whole) = (url.to_owned(), url.to_owned());
+            flags.push(Flag { name: "--database-url", value, whole, stand_in: DATABASE, commands: &["audit"] });
+        }
+        if let Some(url) = database_url.filter(|url| !is_a_servers(url)) {
             let path = PathBuf::from(url.strip_prefix("sqlite:").unwrap_or(url).trim_start_matches("//"));
-            let mut flag = file("--database-url", &path, "<database of the hub>", &["audit"]);
+            let mut flag = file("--database-url", &path, DATABASE, &["audit"]);
             (flag.value, flag.whole) = (url.to_owned(), format!("sqlite:{}", flag.whole));
             flags.push(flag);
         }
@@ -83,7 +93,8 @@ impl Invocation {
         let flags = flags.map(|flag| {
             // Below the folder that the hub was started in. Anywhere else is the machine's own business.
             let path = Path::new(flag.value.trim_start_matches("sqlite:"));
-            let is_told = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+            let is_told = !is_a_servers(&flag.value)
+                && path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
             let value = if is_told { quoted(&flag.value) } else { flag.stand_in.into() };
             format!(" {} {value}", flag.name)
         });
@@ -113,6 +124,16 @@ impl Invocation {
             if text.contains(flag.stand_in) { text.replace(flag.stand_in, &quoted(&flag.whole)).into() } else { text }
         })
     }
+}
+
+/// Whether a database is on a server, and not a file.
+fn is_a_servers(url: &str) -> bool {
+    url.starts_with("postgres:") || url.starts_with("postgresql:")
+}
+
+fn has_password(url: &str) -> bool {
+    Url::parse(url)
+        .map_or(true, |url| url.password().is_some() || url.query_pairs().any(|(name, _)| name == "password"))
 }
 
 /// A command of this program, such as `secrets set token`, as an answer tells it.
@@ -177,6 +198,19 @@ mod tests {
         let whole = "bulkhead audit verify --data /var/lib/hub --database-url sqlite:/var/lib/ops.db";
         assert_eq!(invocation.with_paths(&verify), whole);
         assert_eq!(of("d", CONFIG, None).with_paths("no command"), "no command");
+    }
+
+    #[test]
+    fn a_server_is_named_on_the_machine_alone_and_a_password_nowhere() {
+        let invocation = of(DATA, CONFIG, Some("postgres://hub@db.example/ops"));
+        let told = invocation.command("audit verify");
+        assert_eq!(told, "bulkhead audit verify --database-url <database of the hub>");
+        assert!(invocation.with_paths(&told).ends_with("postgres://hub@db.example/ops"), "{told}");
+        for shown in
+            ["postgres://hub:hunter2@db/ops", "postgres://hub@db/ops?password=hunter2", "postgres://hub:hunter2@[db"]
+        {
+            assert_eq!(of(DATA, CONFIG, Some(shown)).command("audit verify"), "bulkhead audit verify");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Debian's package manager, used where neither cargo, npm nor pip has what is needed.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
@@ -44,6 +45,40 @@ pub fn install(workspace: &Workspace, packages: &[&str]) -> Result<()> {
 pub fn update(workspace: &Workspace) -> Result<()> {
     let _alone = APT.lock().unwrap_or_else(PoisonError::into_inner);
     process::quiet(apt_get().args(["update", "-q"]), &workspace.logs().join("apt-update.log"), minutes(3))
+}
+
+/// Unpacks a package, and those that it needs and this machine lacks, below `root` in a folder. Unpacked rather than installed,
+/// because a package would start a service, and because this way nobody has to be root.
+pub fn unpack(workspace: &Workspace, package: &str, folder: &Path) -> Result<()> {
+    let packages = match needed(package) {
+        Ok(packages) => packages,
+        // On a new machine apt knows no packages yet.
+        Err(_) if may_install() => {
+            update(workspace)?;
+            needed(package)?
+        }
+        Err(error) => return Err(error),
+    };
+    let downloads = folder.join("packages");
+    fs::create_dir(&downloads)?;
+    let mut download = apt_get();
+    download.current_dir(&downloads).arg("download").args(packages);
+    process::quiet(&mut download, &workspace.logs().join("apt-download.log"), minutes(5))?;
+    for package in fs::read_dir(&downloads)? {
+        let mut extract = Command::new("dpkg-deb");
+        extract.arg("-x").arg(package?.path()).arg(folder.join("root"));
+        process::quiet(&mut extract, &workspace.logs().join("dpkg-deb.log"), minutes(2))?;
+    }
+    Ok(())
+}
+
+/// The package and those of its dependencies that this machine lacks: what apt would install, without doing so.
+fn needed(package: &str) -> Result<Vec<String>> {
+    let mut simulate = apt_get();
+    simulate.args(["--simulate", "--no-install-recommends", "install", package]);
+    let plan = process::capture(&mut simulate, minutes(1))?;
+    let packages = plan.lines().filter_map(|line| line.strip_prefix("Inst ")?.split(' ').next().map(str::to_owned));
+    Ok(packages.collect())
 }
 
 /// `apt-get` that asks nothing and gives up on a silent mirror.

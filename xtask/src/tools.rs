@@ -4,6 +4,7 @@ mod bugsink;
 mod generators;
 mod netdata;
 mod node;
+mod postgres;
 mod python;
 
 use std::fs::{self, File, TryLockError};
@@ -26,13 +27,14 @@ struct Tool {
     install: Install,
 }
 
-fn all() -> [Tool; 5] {
+fn all() -> [Tool; 6] {
     [
         Tool { name: "node", stamp: node::stamp(), install: node::install },
         Tool { name: "python", stamp: python::stamp(), install: python::install },
         Tool { name: "generators", stamp: generators::stamp(), install: generators::install },
         Tool { name: "bugsink", stamp: bugsink::stamp(), install: bugsink::install },
         Tool { name: "netdata", stamp: netdata::stamp(), install: netdata::install },
+        Tool { name: "postgres", stamp: postgres::stamp(), install: postgres::install },
     ]
 }
 

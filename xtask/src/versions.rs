@@ -36,5 +36,8 @@ pub const GUNICORN: &str = "26.2.0";
 /// Debian's current Rust compiler with the sources of its standard library, and a linker for WebAssembly.
 pub const DEBIAN_WASM_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "lld-19"];
 
+/// Debian's PostgreSQL, of whatever version its release has.
+pub const DEBIAN_POSTGRES: &str = "postgresql";
+
 /// Debian's Netdata Agent.
 pub const DEBIAN_NETDATA: &str = "netdata-core";

@@ -140,6 +140,9 @@ pub struct Intent {
     pub correlation_id: String,
 }
 
+/// The longest duration that is kept, in milliseconds: stores have 31 bits for it.
+pub(super) const DURATION_MAX: u32 = i32::MAX.cast_unsigned();
+
 const INTERRUPTED: &str = "the hub ended while this operation ran: check at the upstream whether it took effect";
 
 impl Event {
@@ -198,6 +201,7 @@ impl Event {
             }
         }
         self.created_at = self.created_at.trunc_subsecs(MILLIS);
+        self.duration_ms = self.duration_ms.min(DURATION_MAX);
         self
     }
 }

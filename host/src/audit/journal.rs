@@ -11,10 +11,11 @@ use super::{
     error::AuditError,
     event::Event,
     key::AuditKey,
-    ledger::{Fault, Ledger, Rejection, Stretch, Unstored},
+    ledger::{Fault, Ledger, Rejection, Stretch, Unstored, postgres::Lease},
     seal::{Head, is_signed, seal},
     statement::{Checkpoint, FORMAT, Start, Statement},
 };
+use crate::store::location::Location;
 
 /// The most entries in one batch.
 pub(super) const BATCH: usize = 512;
@@ -38,14 +39,17 @@ pub(super) struct Journal {
     sealed_at: DateTime<Utc>,
     /// Whether something was recorded since the last checkpoint.
     has_news: bool,
+    /// Whether the chain has its first entry.
+    has_started: bool,
 }
 
 impl Journal {
     /// Opens the trail and begins the chain of a writer, whose lock is held already.
-    pub(super) fn open(data: &Path, database: &Path, writer: Uuid) -> Result<Self, AuditError> {
+    pub(super) fn open(data: &Path, database: &Location, writer: Uuid) -> Result<Self, AuditError> {
         let key = AuditKey::open(data)?;
         let ledger = Ledger::open(data, database, writer)?;
-        let mut journal = Self { ledger, key, writer, sealed_at: DateTime::<Utc>::MIN_UTC, has_news: false };
+        let sealed_at = DateTime::<Utc>::MIN_UTC;
+        let mut journal = Self { ledger, key, writer, sealed_at, has_news: false, has_started: false };
         journal.start().map_err(|fault| AuditError::Open(fault.to_string()))?;
         Ok(journal)
     }
@@ -55,22 +59,57 @@ impl Journal {
         let hub = env!("CARGO_PKG_VERSION").to_owned();
         let start = Start { format: FORMAT, hub, key: self.key.public().to_string(), ties };
         self.write(vec![Cow::Owned(Entry::Statement(Box::new(Statement::start(&start))))], IfAnswered::Enough)?;
+        self.has_started = true;
         Ok(())
     }
 
-    /// Where the database is.
-    pub(super) fn path(&self) -> &Path {
-        self.ledger.path()
-    }
-
     /// How long a transaction waits for others.
-    pub(super) fn set_patience(&self, timeout: Duration) {
+    pub(super) fn set_patience(&mut self, timeout: Duration) {
         self.ledger.set_patience(timeout);
     }
 
-    /// Repairs what can be repaired after a fault.
+    /// Repairs what can be repaired after a fault. A writer that counts as dead goes on as another, with a chain of its own.
     pub(super) fn repair(&mut self) -> Result<(), Fault> {
-        self.ledger.repair()
+        let repaired = self.ledger.repair();
+        if self.ledger.is_fenced() {
+            let writer = Uuid::now_v7();
+            self.ledger.begin(writer)?;
+            tracing::warn!(was = %self.writer, now = %writer, "another hub has taken this one for dead: it goes on under a new name");
+            (self.writer, self.has_started) = (writer, false);
+        } else {
+            repaired?;
+        }
+        if self.has_started { Ok(()) } else { self.start() }
+    }
+
+    /// Writers that have left something unanswered and count as dead, but for those with a lock.
+    pub(super) fn abandoned(&mut self) -> Result<Vec<Uuid>, Fault> {
+        self.ledger.abandoned()
+    }
+
+    /// Renews the lease, and gives those of others that have run out.
+    pub(super) fn renew_and_look(&mut self) -> Result<Vec<Lease>, Fault> {
+        self.ledger.renew_and_look()
+    }
+
+    /// Who has a lease.
+    pub(super) fn living(&mut self) -> Result<Vec<Uuid>, Fault> {
+        self.ledger.living()
+    }
+
+    /// Keeps a writer from writing whose lease has run out. False if it lives after all.
+    pub(super) fn fence(&mut self, writer: Uuid) -> Result<bool, Fault> {
+        self.ledger.fence(writer)
+    }
+
+    /// Forgets a writer that was fenced, when all is answered.
+    pub(super) fn bury(&mut self, writer: Uuid) -> Result<(), Fault> {
+        self.ledger.bury(writer)
+    }
+
+    /// Gives up the lease. If something is unanswered others find that it has run out.
+    pub(super) fn end_lease(&mut self, is_answered: bool) -> Result<(), Fault> {
+        self.ledger.end_lease(is_answered)
     }
 
     /// Writes all entries, and gives each one's row. An entry that cannot be written while others can does not hold them

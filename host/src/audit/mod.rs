@@ -17,6 +17,7 @@ mod key;
 mod ledger;
 mod liveness;
 mod message;
+mod presence;
 mod recorder;
 mod seal;
 mod standing;

@@ -3,14 +3,7 @@
 //! When a commit fails nothing new begins ([`Standing`]); events of operations that were under way are kept, and tried again
 //! until they are durable. That is bounded by what was under way. Their callers are told at once that they are not recorded.
 
-use std::{
-    collections::VecDeque,
-    error::Error as _,
-    path::{Path, PathBuf},
-    sync::{Arc, mpsc::Sender},
-    thread,
-    time::Duration,
-};
+use std::{collections::VecDeque, error::Error as _, path::Path, sync::Arc, thread, time::Duration};
 
 use tokio::{
     runtime,
@@ -26,12 +19,11 @@ use super::{
     intake::{Intake, Taken, Writing},
     journal::{BATCH, Journal},
     ledger::Fault,
-    liveness::{self, Alive, Sign},
     message::{Done, Message},
+    presence::Presence,
     standing::Standing,
-    sweep::Sweep,
 };
-use crate::store::sqlite::BUSY_TIMEOUT;
+use crate::store::{location::Location, sqlite::BUSY_TIMEOUT};
 
 /// How often writing is tried again after it failed.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
@@ -53,36 +45,32 @@ enum Phase {
 /// The writer.
 pub(super) struct Recorder {
     journal: Journal,
-    data: PathBuf,
-    database: PathBuf,
+    database: Location,
     next_checkpoint: Instant,
     phase: Phase,
     standing: Arc<Standing>,
-    alive: Alive,
-    /// The sweep ends when this does.
-    _sweeps: Sender<()>,
+    presence: Presence,
 }
 
 impl Recorder {
     /// Opens the trail and answers the intents that crashed hubs left.
     pub(super) fn open(
         data: &Path,
-        database: &Path,
+        database: Location,
         standing: Arc<Standing>,
         queue: mpsc::WeakSender<Message>,
     ) -> Result<Self, AuditError> {
         let id = Uuid::now_v7();
-        let alive = Alive::announce(data, id)?;
-        let mut journal = Journal::open(data, database, id)?;
-        for dead in liveness::dead(data)? {
-            answer(&mut journal, dead).map_err(|error| AuditError::Open(error.to_string()))?;
-            liveness::bury(data, dead);
+        let mut presence = Presence::announce(data, &database, id)?;
+        let mut journal = Journal::open(data, &database, id)?;
+        for dead in presence.crashed(&mut journal)? {
+            answer(&mut journal, dead)
+                .and_then(|()| presence.bury(&mut journal, dead))
+                .map_err(|error| AuditError::Open(error.to_string()))?;
         }
-        let (sweeps, end) = std::sync::mpsc::channel();
-        Sweep { data: data.to_owned(), database: journal.path().to_owned(), own: id, queue, end }.start()?;
-        let (data, database) = (data.to_owned(), journal.path().to_owned());
+        presence.watch(id, queue)?;
         let next_checkpoint = Instant::now() + CHECKPOINT;
-        Ok(Self { journal, data, database, next_checkpoint, phase: Phase::Writable, standing, alive, _sweeps: sweeps })
+        Ok(Self { journal, database, next_checkpoint, phase: Phase::Writable, standing, presence })
     }
 
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Message>, clock: &runtime::Runtime) {
@@ -90,7 +78,7 @@ impl Recorder {
         let mut arrived = Vec::with_capacity(BATCH);
         let mut open = true;
         while open {
-            let dues = [intake.next_end(), self.next_try(), Some(self.next_checkpoint)];
+            let dues = [intake.next_end(), self.next_try(), self.next_beat(), Some(self.next_checkpoint)];
             open = clock.block_on(receive(&mut queue, &mut arrived, dues.into_iter().flatten().min()));
             let Taken { batch, counted, dead, closes } = intake.take(&mut arrived, Instant::now());
             open &= !closes;
@@ -105,6 +93,9 @@ impl Recorder {
             }
             for (writer, done) in dead {
                 self.answer_for(writer, done);
+            }
+            if self.next_beat().is_some_and(|next| next <= Instant::now()) {
+                self.beat();
             }
             if self.next_checkpoint <= Instant::now() {
                 self.checkpoint();
@@ -126,6 +117,25 @@ impl Recorder {
         match &self.phase {
             Phase::Writable => None,
             Phase::Refusing { next, .. } => Some(*next),
+        }
+    }
+
+    /// When others have to be shown that this hub lives. While nothing can be written, the tries do that.
+    fn next_beat(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Writable => self.presence.next_beat(),
+            Phase::Refusing { .. } => None,
+        }
+    }
+
+    /// Shows that this hub lives, and answers for those who do not any more.
+    fn beat(&mut self) {
+        let Self { journal, presence, .. } = self;
+        let answered = presence.beat(journal).and_then(|dead| {
+            dead.into_iter().try_for_each(|dead| answer(journal, dead).and_then(|()| presence.bury(journal, dead)))
+        });
+        if let Err(fault) = answered {
+            self.refuse(&fault);
         }
     }
 
@@ -170,7 +180,7 @@ impl Recorder {
             tracing::error!(
                 error = %fault,
                 cause = fault.source().map(ToString::to_string),
-                database = %self.database.display(),
+                database = %self.database,
                 "operations could not be recorded: no new one starts until they can be"
             );
         }
@@ -194,7 +204,7 @@ impl Recorder {
     fn try_again(&mut self) {
         match self.write_kept() {
             Ok(recorded) => {
-                tracing::warn!(recorded, database = %self.database.display(), "operations can be recorded again");
+                tracing::warn!(recorded, database = %self.database, "operations can be recorded again");
                 self.writable();
             }
             Err(fault) => self.refuse(&fault),
@@ -240,8 +250,9 @@ impl Recorder {
         if let Phase::Refusing { .. } = self.phase {
             return;
         }
-        let data = &self.data;
-        if let Err(fault) = self.journal.checkpoint(|writer| liveness::look(data, writer) == Sign::Life) {
+        let Self { journal, presence, .. } = self;
+        let stated = presence.living(journal).and_then(|living| journal.checkpoint(|writer| living.includes(writer)));
+        if let Err(fault) = stated {
             self.refuse(&fault);
         }
     }
@@ -256,13 +267,14 @@ impl Recorder {
             }
             thread::sleep(RETRY_BUSY_TIMEOUT);
         }
-        if let Phase::Refusing { kept, .. } = self.phase {
+        let Self { mut journal, phase, presence, .. } = self;
+        if let Phase::Refusing { kept, .. } = &phase {
             tracing::error!(
                 operations = kept.len(),
                 "these have no row; those that were announced get one by the next start, outcome `interrupted`"
             );
-            self.alive.leave();
         }
+        presence.end(&mut journal, matches!(phase, Phase::Writable));
     }
 }
 

@@ -9,10 +9,11 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::event::{Event, Outcome, Sharing};
+use super::event::{DURATION_MAX, Event, Outcome, Sharing};
 use crate::names::{Code, OperationKind, Surface};
 
-/// A commit that takes longer than this is a disk that hangs. Longer than SQLite waits for another process.
+/// A commit that takes longer than this is a disk that hangs. Longer than SQLite waits for another process, and the hub for
+/// PostgreSQL.
 const STALLED: Duration = Duration::from_secs(8);
 
 /// Why nothing can be recorded.
@@ -115,7 +116,7 @@ impl Now {
                 let since = Utc::now() - TimeDelta::from_std(taken).unwrap_or_default();
                 Some(Refusal {
                     since,
-                    why: format!("writing to the disk takes longer than {STALLED:?}: check the disk"),
+                    why: format!("writing takes longer than {STALLED:?}: check the database's disk"),
                 })
             }
         }
@@ -126,7 +127,7 @@ impl TurnedAway {
     /// The row that tells of them.
     pub(super) fn event(self) -> Event {
         let Self { row, refusal: Refusal { since, why }, times } = self;
-        let lasted = (Utc::now() - since).num_milliseconds().clamp(0, i64::from(u32::MAX));
+        let lasted = (Utc::now() - since).num_milliseconds().clamp(0, i64::from(DURATION_MAX));
         Event {
             id: row,
             created_at: since,
@@ -143,7 +144,7 @@ impl TurnedAway {
                 "{times} operations were refused and did not run, because nothing could be recorded: {why}"
             ))),
             // It is clamped to what fits.
-            duration_ms: u32::try_from(lasted).unwrap_or(u32::MAX),
+            duration_ms: u32::try_from(lasted).unwrap_or(DURATION_MAX),
             hostname: None,
             operation: OperationKind::Refuse,
             surface: Surface::Hub,

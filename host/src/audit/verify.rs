@@ -11,9 +11,11 @@ pub use report::Report;
 
 use super::{
     key::{AuditKey, PublicKey},
-    ledger::sqlite::walk,
+    ledger::{postgres, sqlite::walk},
 };
 use crate::store::{
+    location::Location,
+    postgres::{PostgresError, Session, Settings},
     schema,
     sqlite::{self, StoreError},
 };
@@ -32,6 +34,9 @@ pub enum VerifyError {
         "the audit trail cannot be read: this is no database of a hub's, or it is damaged (is it the --data or --database-url of the hub?)"
     )]
     Read(#[from] rusqlite::Error),
+    /// The database cannot be read, or reached.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
     /// The key cannot be read.
     #[error("the audit key cannot be read: {0}")]
     Key(#[from] std::io::Error),
@@ -41,7 +46,23 @@ pub enum VerifyError {
 ///
 /// # Errors
 /// When the trail or its key cannot be read.
-pub fn verify(data: &Path, database: &Path, trusted: &[PublicKey]) -> Result<Report, VerifyError> {
+pub fn verify(data: &Path, database: &Location, trusted: &[PublicKey]) -> Result<Report, VerifyError> {
+    match database {
+        Location::File(file) => verify_file(data, file, trusted),
+        Location::Postgres(settings) => verify_server(data, settings, trusted),
+    }
+}
+
+fn verify_server(data: &Path, settings: &Settings, trusted: &[PublicKey]) -> Result<Report, VerifyError> {
+    let trusted = if trusted.is_empty() { vec![own_key(data)?] } else { trusted.to_vec() };
+    let mut session = Session::open_to_read(settings.clone())?;
+    let (mut report, mut chains) = (Report::default(), Chains::new(trusted));
+    postgres::walk(&mut session, &mut |found| chains.visit(found, &mut report))?;
+    chains.end(&mut report);
+    Ok(report)
+}
+
+fn verify_file(data: &Path, database: &Path, trusted: &[PublicKey]) -> Result<Report, VerifyError> {
     // Nothing is made here, not even a folder: whoever verifies an empty place is told so.
     if !database.exists() {
         return Err(VerifyError::Missing(database.to_owned()));

@@ -1,6 +1,10 @@
 //! The one writer: a thread that commits all waiting events together.
 
-use std::{path::Path, sync::Arc, thread};
+use std::{
+    path::Path,
+    sync::{Arc, mpsc as answers},
+    thread,
+};
 
 use tokio::{
     runtime,
@@ -16,6 +20,7 @@ use super::{
     recorder::Recorder,
     standing::{Refusal, Standing},
 };
+use crate::store::location::Location;
 
 /// Events that may wait for the writer; a call that finds the queue full waits for a place.
 const QUEUE: usize = 4096;
@@ -35,13 +40,25 @@ impl Audit {
     ///
     /// # Errors
     /// When the database or the key cannot be used.
-    pub fn open(data: &Path, database: &Path) -> Result<Self, AuditError> {
+    pub fn open(data: &Path, database: impl Into<Location>) -> Result<Self, AuditError> {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let standing = Arc::<Standing>::default();
-        let recorder = Recorder::open(data, database, Arc::clone(&standing), queue.downgrade())?;
         // The writer's own, for it waits on its queue and on time.
         let clock = runtime::Builder::new_current_thread().enable_time().build()?;
-        let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || recorder.run(waiting, &clock))?;
+        let (opened, is_open) = answers::channel();
+        let (data, database, told, weak) = (data.to_owned(), database.into(), Arc::clone(&standing), queue.downgrade());
+        // Opened by the thread that goes on with it: a database on a network is waited for on a runtime of that thread's own.
+        let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || {
+            let recorder = match Recorder::open(&data, database, told, weak) {
+                Ok(recorder) => recorder,
+                // Whoever opens waits for it.
+                Err(error) => return drop(opened.send(Err(error))),
+            };
+            if opened.send(Ok(())).is_ok() {
+                recorder.run(waiting, &clock);
+            }
+        })?;
+        is_open.recv().map_err(|_| AuditError::Closed)??;
         Ok(Self {
             queue,
             standing,
@@ -122,7 +139,7 @@ mod tests {
         let data = std::env::temp_dir().join(format!("bulkhead-test-{}", Uuid::new_v4()));
         std::fs::create_dir_all(&data).expect("a folder");
         let database = data.join("ops.db");
-        let audit = Audit::open(&data, &database).expect("a trail");
+        let audit = Audit::open(&data, &*database).expect("a trail");
         for _ in 0..20 {
             audit.record(Event::sample(Outcome::Denied)).await.expect("recorded");
         }

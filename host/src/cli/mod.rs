@@ -2,17 +2,21 @@
 
 mod admin;
 mod allocator;
+mod migrate;
 mod options;
 mod serve;
 mod trail;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::{ArgMatches, CommandFactory, FromArgMatches, parser::ValueSource};
 
 pub use options::{Cli, Command};
 
-use crate::invocation::{self, Invocation};
+use crate::{
+    invocation::{self, Invocation},
+    store::postgres::Settings,
+};
 
 /// Runs the program and says how it went.
 #[must_use]
@@ -22,12 +26,22 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
-    match run(cli) {
+    let ran = shown_password(&matches, &cli).and_then(|()| run(cli));
+    match ran {
         Ok(code) => code,
         Err(error) => {
             eprintln!("bulkhead: {}", invocation::with_paths(&format!("{error:#}")));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// What stands in the arguments every user of the machine can read; the environment only who runs the program.
+fn shown_password(matches: &ArgMatches, cli: &Cli) -> anyhow::Result<()> {
+    let is_shown = matches.value_source("database_url") == Some(ValueSource::CommandLine);
+    match &cli.options.database_url {
+        Some(url) if is_shown && Settings::is_meant(url) => Ok(Settings::without_password(url)?),
+        _ => Ok(()),
     }
 }
 
@@ -45,6 +59,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Secrets { command } => admin::secrets(&options, command),
         Command::Config { command } => admin::config(&options, command),
         Command::Compile => Ok(admin::compile()),
+        Command::Migrate => migrate::run(&options),
         Command::Audit { command } => trail::run(&options, &command),
     }
 }

@@ -36,9 +36,12 @@ pub struct Options {
     /// The provider config
     #[arg(long, global = true, env = "BULKHEAD_CONFIG", default_value = invocation::CONFIG, value_name = "FILE")]
     pub config: PathBuf,
-    /// Where operations are recorded: `sqlite:FILE`; a file in the data folder unless given
-    #[arg(long, global = true, env = "BULKHEAD_DATABASE_URL", value_name = "URL")]
+    /// Where operations are recorded: `sqlite:FILE` or `postgres://USER@HOST/DATABASE`; a file in the data folder unless given
+    #[arg(long, global = true, env = "BULKHEAD_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
+    /// File with the password of PostgreSQL's user, and nothing else; ~/.pgpass is read too
+    #[arg(long, global = true, env = "BULKHEAD_DATABASE_PASSWORD_FILE", value_name = "FILE")]
+    pub database_password_file: Option<PathBuf>,
     /// Keep no record, to measure what recording costs
     #[cfg(feature = "bench")]
     #[arg(long, global = true, hide = true)]
@@ -94,6 +97,8 @@ pub enum Command {
     /// Compile a component from stdin; the hub starts this itself
     #[command(name = sandbox::COMMAND, hide = true)]
     Compile,
+    /// Make or update the schema `ops` in PostgreSQL, as its owner; the hub then connects as a user with the role `bulkhead_hub`
+    Migrate,
     /// Verify the audit trail
     Audit {
         /// What to do with it.

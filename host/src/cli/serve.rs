@@ -25,7 +25,7 @@ use crate::{
     outbound::OwnAddress,
     registry::{self, Registry, Sources},
     sandbox::{Compiler, Sandbox},
-    store::private_file,
+    store::{location::Location, postgres::Settings, private_file},
     vault::Vault,
 };
 
@@ -159,7 +159,7 @@ impl Running {
         let data = &options.data;
         private_file::own_folder(data).with_context(|| format!("cannot use the data folder {}", data.display()))?;
         let data = &data.canonicalize()?;
-        let audit = Audit::open(data, &options.database()?)?;
+        let audit = Audit::open(data, options.database()?)?;
         #[cfg(feature = "bench")]
         let audit = if options.forget { audit.forgetting() } else { audit };
         let sandbox = Arc::new(Sandbox::new(&data.join("compiled"), Compiler::this_program()?)?);
@@ -213,13 +213,19 @@ fn identity_of(data: &std::path::Path, options: &IdentityOptions, published: Vec
 }
 
 impl Options {
-    /// The database file.
-    pub(super) fn database(&self) -> anyhow::Result<PathBuf> {
+    /// Where operations are recorded.
+    pub(super) fn database(&self) -> anyhow::Result<Location> {
         match self.database_url.as_deref() {
-            None => Ok(self.data.join("ops.db")),
+            None => Ok(self.data.join("ops.db").into()),
+            Some(url) if Settings::is_meant(url) => {
+                Ok(Location::Postgres(Settings::new(url, self.database_password_file.as_deref())?))
+            }
             Some(url) => match url.strip_prefix("sqlite:") {
-                Some(path) => Ok(PathBuf::from(path.trim_start_matches("//"))),
-                None => bail!("this hub records in SQLite only: write --database-url sqlite:FILE, or leave it out"),
+                Some(path) => Ok(PathBuf::from(path.trim_start_matches("//")).into()),
+                None => bail!(
+                    "this hub records in SQLite or PostgreSQL: write --database-url sqlite:FILE or postgres://USER@HOST/DATABASE, or \
+                     leave it out"
+                ),
             },
         }
     }

@@ -1,7 +1,9 @@
 //! Where things are kept: the data folder, its private files, and the database connection with its migrations.
 
 pub mod files;
+pub mod location;
 pub mod lock;
+pub mod postgres;
 pub mod private_file;
 pub mod schema;
 pub mod small_file;

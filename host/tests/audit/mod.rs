@@ -3,6 +3,7 @@
 mod denials;
 mod floods;
 mod kept;
+mod postgres;
 mod trail;
 
 use std::collections::BTreeSet;

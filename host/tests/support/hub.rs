@@ -90,6 +90,15 @@ impl Hub {
         hub
     }
 
+    /// The same with the audit key of another hub, as hubs have that share a database.
+    pub fn start_beside(other: &Self, providers: &str, arguments: &[&str]) -> Self {
+        let mut hub = Self::new(providers, arguments);
+        hub.share_compiled_code();
+        fs::copy(other.data().join("audit.key"), hub.data().join("audit.key")).expect("the key is copied");
+        hub.run();
+        hub
+    }
+
     /// The same with a single thread for all connections.
     pub fn start_on_one_worker(providers: &str) -> Self {
         let mut hub = Self::new(providers, &[]);

@@ -12,6 +12,7 @@ pub mod hub;
 pub mod issuer;
 pub mod jwt;
 pub mod netdata;
+pub mod postgres;
 pub mod raw;
 pub mod sloth;
 pub mod socket;

@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::debian;
-use crate::process::{self, minutes};
+use crate::process;
 use crate::versions::DEBIAN_NETDATA;
 use crate::workspace::Workspace;
 
@@ -31,7 +31,7 @@ pub fn install(workspace: &Workspace, folder: &Path) -> Result<()> {
     }
     ensure!(debian::present(), "install Netdata (https://learn.netdata.cloud) so that `netdata` is on the PATH");
     let by_hand = || format!("install it by hand: {}", debian::by_hand(&[DEBIAN_NETDATA]));
-    unpack(workspace, folder).with_context(by_hand)?;
+    debian::unpack(workspace, DEBIAN_NETDATA, folder).with_context(by_hand)?;
     let start = bin.join("netdata");
     fs::write(&start, START)?;
     fs::set_permissions(&start, fs::Permissions::from_mode(0o755))?;
@@ -54,36 +54,4 @@ fn on_this_machine() -> Option<PathBuf> {
     // Debian's place, which is not on everybody's PATH.
     let folders = env::split_paths(&path).chain(["/usr/sbin".into(), "/opt/netdata/usr/sbin".into()]);
     folders.map(|folder: PathBuf| folder.join("netdata")).find(|program| program.is_file())
-}
-
-fn unpack(workspace: &Workspace, folder: &Path) -> Result<()> {
-    let packages = match needed() {
-        Ok(packages) => packages,
-        // On a new machine apt knows no packages yet.
-        Err(_) if debian::may_install() => {
-            debian::update(workspace)?;
-            needed()?
-        }
-        Err(error) => return Err(error),
-    };
-    let downloads = folder.join("packages");
-    fs::create_dir(&downloads)?;
-    let mut download = debian::apt_get();
-    download.current_dir(&downloads).arg("download").args(packages);
-    process::quiet(&mut download, &workspace.logs().join("apt-download.log"), minutes(5))?;
-    for package in fs::read_dir(&downloads)? {
-        let mut extract = Command::new("dpkg-deb");
-        extract.arg("-x").arg(package?.path()).arg(folder.join("root"));
-        process::quiet(&mut extract, &workspace.logs().join("dpkg-deb.log"), minutes(2))?;
-    }
-    Ok(())
-}
-
-/// The agent's package and those of its dependencies that this machine lacks: what apt would install, without doing so.
-fn needed() -> Result<Vec<String>> {
-    let mut simulate = debian::apt_get();
-    simulate.args(["--simulate", "--no-install-recommends", "install", DEBIAN_NETDATA]);
-    let plan = process::capture(&mut simulate, minutes(1))?;
-    let packages = plan.lines().filter_map(|line| line.strip_prefix("Inst ")?.split(' ').next().map(str::to_owned));
-    Ok(packages.collect())
 }

@@ -29,11 +29,11 @@ impl Data {
     }
 
     fn audit(&self) -> Audit {
-        Audit::open(&self.0, &self.database()).expect("a trail")
+        Audit::open(&self.0, self.database()).expect("a trail")
     }
 
     fn journal(&self) -> Journal {
-        Journal::open(&self.0, &self.database(), Uuid::now_v7()).expect("a trail")
+        Journal::open(&self.0, &self.database().into(), Uuid::now_v7()).expect("a trail")
     }
 
     /// Somebody else's connection.
@@ -54,7 +54,7 @@ impl Data {
     }
 
     fn verified(&self) -> Report {
-        let report = verify(&self.0, &self.database(), &[]).expect("verified");
+        let report = verify(&self.0, &self.database().into(), &[]).expect("verified");
         assert_eq!(report.problems, Vec::<String>::new());
         report
     }
@@ -284,7 +284,7 @@ async fn a_trigger_of_somebody_elses_is_a_fault_until_it_is_gone() {
         let fault = journal.commit(entries(&kept).iter()).expect_err("swallowed");
         assert!(fault.to_string().contains(told), "{fault}");
     }
-    let report = verify(&data.0, &data.database(), &[]).expect("verified");
+    let report = verify(&data.0, &data.database().into(), &[]).expect("verified");
     assert!(report.problems.iter().any(|problem| problem.contains(told)), "{report:?}");
     let refused = sqlite::open(&data.database()).expect_err("not at the start either");
     assert!(refused.to_string().contains(told), "{refused}");

@@ -4,6 +4,7 @@ use rusqlite::ErrorCode;
 
 use crate::store::{
     files::Moved,
+    postgres::PostgresError,
     sqlite::{StoreError, is_busy},
 };
 
@@ -30,6 +31,15 @@ pub(crate) enum Fault {
     /// SQLite failed.
     #[error("{0}: {advice}", advice = advice(.0))]
     Sqlite(#[from] rusqlite::Error),
+    /// PostgreSQL failed.
+    #[error(transparent)]
+    Postgres(#[from] PostgresError),
+    /// Another hub has taken this writer for dead.
+    #[error(
+        "this hub did not renew its lease in the database in time, and another answers for it: it goes on under a new name as \
+         soon as it reaches the database"
+    )]
+    Fenced,
     /// The database could not be opened again.
     #[error("the database cannot be reopened: check the data folder")]
     Open(#[source] StoreError),

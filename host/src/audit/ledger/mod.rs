@@ -1,6 +1,7 @@
 //! Where sealed entries are stored. Nothing here knows what a chain means, and nothing outside knows SQL.
 
 mod fault;
+pub(super) mod postgres;
 pub(super) mod sqlite;
 mod stored;
 
@@ -9,6 +10,7 @@ use std::{path::Path, time::Duration};
 use uuid::Uuid;
 
 pub(super) use fault::{Fault, Rejection, Unstored};
+use postgres::{Lease, PostgresLedger};
 use sqlite::SqliteLedger;
 pub(super) use stored::{Found, Stretch, Untied};
 
@@ -18,30 +20,47 @@ use super::{
     event::Intent,
     seal::{Batch, Head},
 };
+use crate::store::location::Location;
 
 /// The store of one writer.
 #[derive(Debug)]
 pub(super) enum Ledger {
     Sqlite(Box<SqliteLedger>),
+    Postgres(Box<PostgresLedger>),
 }
 
 impl Ledger {
-    /// Opens the store for a writer, whose lock is held already. Its first batch registers it.
-    pub(super) fn open(data: &Path, database: &Path, writer: Uuid) -> Result<Self, AuditError> {
-        Ok(Self::Sqlite(Box::new(SqliteLedger::open(data, database, writer)?)))
+    /// Opens the store for a writer, whose lock is held already; where there are leases, it has one from now on. Its first batch
+    /// registers it.
+    pub(super) fn open(data: &Path, database: &Location, writer: Uuid) -> Result<Self, AuditError> {
+        Ok(match database {
+            Location::File(file) => Self::Sqlite(Box::new(SqliteLedger::open(data, file, writer)?)),
+            Location::Postgres(settings) => Self::Postgres(Box::new(PostgresLedger::open(settings, writer)?)),
+        })
     }
 
-    /// Where the database is.
-    pub(super) fn path(&self) -> &Path {
+    /// Whether another hub has taken the writer for dead, so that it has to begin anew.
+    pub(super) fn is_fenced(&self) -> bool {
         match self {
-            Self::Sqlite(ledger) => ledger.path(),
+            Self::Sqlite(_) => false,
+            Self::Postgres(ledger) => ledger.is_fenced(),
+        }
+    }
+
+    /// Begins anew for another writer, after the one of before was fenced.
+    pub(super) fn begin(&mut self, writer: Uuid) -> Result<(), Fault> {
+        match self {
+            // Nobody fences a writer whose lock is held.
+            Self::Sqlite(_) => Err(Fault::Fenced),
+            Self::Postgres(ledger) => ledger.begin(writer),
         }
     }
 
     /// How long a transaction waits for others.
-    pub(super) fn set_patience(&self, timeout: Duration) {
+    pub(super) fn set_patience(&mut self, timeout: Duration) {
         match self {
             Self::Sqlite(ledger) => ledger.set_patience(timeout),
+            Self::Postgres(ledger) => ledger.set_patience(timeout),
         }
     }
 
@@ -50,6 +69,7 @@ impl Ledger {
     pub(super) fn head(&mut self) -> Result<Head, Fault> {
         match self {
             Self::Sqlite(ledger) => ledger.head(),
+            Self::Postgres(ledger) => ledger.head(),
         }
     }
 
@@ -57,6 +77,7 @@ impl Ledger {
     pub(super) fn append(&mut self, batch: &Batch<'_>) -> Result<(), Unstored> {
         match self {
             Self::Sqlite(ledger) => ledger.append(batch),
+            Self::Postgres(ledger) => ledger.append(batch),
         }
     }
 
@@ -64,6 +85,7 @@ impl Ledger {
     pub(super) fn touch(&mut self) -> Result<(), Fault> {
         match self {
             Self::Sqlite(ledger) => ledger.touch(),
+            Self::Postgres(ledger) => ledger.touch(),
         }
     }
 
@@ -71,6 +93,7 @@ impl Ledger {
     pub(super) fn repair(&mut self) -> Result<(), Fault> {
         match self {
             Self::Sqlite(ledger) => ledger.repair(),
+            Self::Postgres(ledger) => ledger.repair(),
         }
     }
 
@@ -78,6 +101,7 @@ impl Ledger {
     pub(super) fn untied(&mut self) -> Result<Vec<Untied>, Fault> {
         match self {
             Self::Sqlite(ledger) => ledger.untied(),
+            Self::Postgres(ledger) => ledger.untied(),
         }
     }
 
@@ -85,6 +109,7 @@ impl Ledger {
     pub(super) fn unanswered(&mut self, writer: Uuid) -> Result<Vec<Sealed<Intent>>, Fault> {
         match self {
             Self::Sqlite(ledger) => ledger.unanswered(writer),
+            Self::Postgres(ledger) => ledger.unanswered(writer),
         }
     }
 
@@ -92,6 +117,55 @@ impl Ledger {
     pub(super) fn stretch(&mut self, writer: Uuid, seq: i64) -> Result<Option<Stretch>, Fault> {
         match self {
             Self::Sqlite(ledger) => ledger.stretch(writer, seq),
+            Self::Postgres(ledger) => ledger.stretch(writer, seq),
+        }
+    }
+
+    /// Renews the writer's lease, and gives those of others that have run out. Where there are no leases, there are none.
+    pub(super) fn renew_and_look(&mut self) -> Result<Vec<Lease>, Fault> {
+        match self {
+            Self::Sqlite(_) => Ok(Vec::new()),
+            Self::Postgres(ledger) => ledger.renew_and_look(),
+        }
+    }
+
+    /// Who has a lease that has not run out.
+    pub(super) fn living(&mut self) -> Result<Vec<Uuid>, Fault> {
+        match self {
+            Self::Sqlite(_) => Ok(Vec::new()),
+            Self::Postgres(ledger) => ledger.living(),
+        }
+    }
+
+    /// Writers that have left something unanswered, and no lease.
+    pub(super) fn abandoned(&mut self) -> Result<Vec<Uuid>, Fault> {
+        match self {
+            Self::Sqlite(_) => Ok(Vec::new()),
+            Self::Postgres(ledger) => ledger.abandoned(),
+        }
+    }
+
+    /// Keeps a writer from writing whose lease has run out. False if it lives after all.
+    pub(super) fn fence(&mut self, writer: Uuid) -> Result<bool, Fault> {
+        match self {
+            Self::Sqlite(_) => Ok(false),
+            Self::Postgres(ledger) => ledger.fence(writer),
+        }
+    }
+
+    /// Forgets a writer that was fenced.
+    pub(super) fn bury(&mut self, writer: Uuid) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(ledger) => ledger.bury(writer),
+        }
+    }
+
+    /// Gives up the writer's lease.
+    pub(super) fn end_lease(&mut self, is_answered: bool) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(ledger) => ledger.end_lease(is_answered),
         }
     }
 }
@@ -99,7 +173,7 @@ impl Ledger {
 #[cfg(test)]
 impl Ledger {
     pub(super) fn sqlite(&mut self) -> &mut SqliteLedger {
-        let Self::Sqlite(ledger) = self;
+        let Self::Sqlite(ledger) = self else { panic!("not SQLite") };
         ledger
     }
 }

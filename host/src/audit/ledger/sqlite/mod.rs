@@ -89,10 +89,6 @@ impl SqliteLedger {
         Ok(Self { connection, files, schema, data: data.to_owned(), writer, last: Head::NONE, doubt: None })
     }
 
-    pub(super) fn path(&self) -> &Path {
-        self.files.path()
-    }
-
     pub(super) fn set_patience(&self, timeout: Duration) {
         if let Some(connection) = &self.connection {
             // It cannot fail but for a connection that is closed.

@@ -1,0 +1,58 @@
+//! The schema: its versions, and what the hub checks before it starts.
+
+use std::cmp::Ordering;
+
+use sqlx_core::{query::query, query_scalar::query_scalar, row::Row as _};
+use sqlx_postgres::{PgConnection, Postgres};
+
+use super::PostgresError;
+
+/// The migrations, in order.
+pub(super) const MIGRATIONS: [&str; 1] = [include_str!("../../../../migrations/postgres/0001_trail.sql")];
+
+/// The newest version that this program knows.
+#[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "there are few")]
+pub(super) const VERSION: i32 = MIGRATIONS.len() as i32;
+
+/// The version that a schema is of.
+pub(super) const APPLIED: &str = "SELECT coalesce(max(number), 0) FROM ops.migrations";
+
+/// Whether the schema is there and of this version.
+pub(super) async fn check(connection: &mut PgConnection, user: &str) -> Result<(), PostgresError> {
+    let there = "SELECT coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'), false) \
+        FROM pg_catalog.pg_namespace n JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid \
+        WHERE n.nspname = 'ops' AND c.relname = 'migrations'";
+    let there: Option<bool> = query_scalar(there).fetch_optional(&mut *connection).await?;
+    if there != Some(true) {
+        return Err(PostgresError::Missing { user: user.to_owned() });
+    }
+    let encoding: String = query_scalar("SHOW server_encoding").fetch_one(&mut *connection).await?;
+    if encoding != "UTF8" {
+        return Err(PostgresError::Encoding);
+    }
+    let found: i32 = query_scalar(APPLIED).fetch_one(connection).await?;
+    match found.cmp(&VERSION) {
+        Ordering::Equal => Ok(()),
+        Ordering::Less => Err(PostgresError::Older { found, known: VERSION }),
+        Ordering::Greater => Err(PostgresError::Newer { found, known: VERSION }),
+    }
+}
+
+/// Whether the user may add to the trail, and not change it.
+pub(super) async fn check_rights(connection: &mut PgConnection) -> Result<(), PostgresError> {
+    // Who owns a table, or is a member of who does, can give itself every right.
+    let rights = "SELECT current_user::text AS user, \
+        bool_or(has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE, TRIGGER') OR pg_has_role(c.relowner, 'MEMBER')) AS changes, \
+        bool_and(has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')) AS adds \
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+        WHERE n.nspname = 'ops' AND c.relkind IN ('r', 'p') AND c.relname IN ('run_events', 'run_intents', 'audit_writers', \
+        'audit_statements', 'audit_batches', 'audit_ties')";
+    let row = query::<Postgres>(rights).fetch_one(connection).await?;
+    let (user, changes, adds): (String, Option<bool>, Option<bool>) =
+        (row.try_get("user")?, row.try_get("changes")?, row.try_get("adds")?);
+    match (changes, adds) {
+        (Some(false), Some(true)) => Ok(()),
+        (Some(true), _) => Err(PostgresError::MayChange { user }),
+        _ => Err(PostgresError::Missing { user }),
+    }
+}

@@ -1,0 +1,154 @@
+//! A real PostgreSQL for one test: a cluster of its own on 127.0.0.1, gone when dropped.
+
+use std::{
+    fs::{self, File},
+    net::{Ipv4Addr, TcpListener},
+    os::unix::{fs::chown, process::CommandExt as _},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, getuid, kill_process};
+use sqlx_core::{connection::ConnectOptions as _, raw_sql::raw_sql};
+use sqlx_postgres::{PgConnectOptions, PgConnection};
+
+use super::{hub::Folder, tools::test_tool};
+
+/// How long the server may take to start or to end on a busy machine.
+const SOON: Duration = Duration::from_secs(30);
+/// Root may not run the server: then it is run by `nobody`.
+const NOBODY: u32 = 65_534;
+
+/// A running server with a database `ops`, a user `owner` who owns it, and a user `hub`, who is what hubs connect as.
+pub struct Postgres {
+    folder: Folder,
+    port: u16,
+    server: Option<Child>,
+}
+
+impl Postgres {
+    /// Starts a server whose database has the hub's schema.
+    pub async fn start() -> Self {
+        let server = Self::start_empty().await;
+        let output = server.bulkhead("owner").arg("migrate").output().expect("it runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        server.admin("CREATE ROLE hub LOGIN IN ROLE bulkhead_hub").await;
+        server
+    }
+
+    /// Starts a server with an empty database.
+    pub async fn start_empty() -> Self {
+        let folder = Folder::new();
+        let port =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|free| free.local_addr()).expect("a port").port();
+        let mut server = Self { folder, port, server: None };
+        if getuid().is_root() {
+            chown(server.folder.path(), Some(NOBODY), Some(NOBODY)).expect("the server's own folder");
+        }
+        let mut initdb = server.unprivileged("initdb");
+        initdb
+            .args(["-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync", "-D"])
+            .arg(server.data());
+        let made = initdb.output().expect("it runs");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        server.run().await;
+        server.admin("CREATE ROLE owner LOGIN CREATEROLE").await;
+        let mut postgres = server.connect("postgres", "postgres").await;
+        raw_sql("CREATE DATABASE ops OWNER owner").execute(&mut postgres).await.expect("a database");
+        server
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn unprivileged(&self, program: &str) -> Command {
+        let mut command = Command::new(test_tool("postgres", &format!("bin/{program}")));
+        if getuid().is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
+        command
+    }
+
+    /// Starts the server again where it was.
+    pub async fn run(&mut self) {
+        let log = self.folder.path().join("log");
+        let settings = [
+            "listen_addresses=127.0.0.1".to_owned(),
+            format!("port={}", self.port),
+            "unix_socket_directories=".to_owned(),
+            "shared_buffers=16MB".to_owned(),
+            "max_connections=50".to_owned(),
+        ];
+        let mut command = self.unprivileged("postgres");
+        command.arg("-D").arg(self.data()).args(settings.iter().flat_map(|setting| ["-c", setting]));
+        let output = File::options().create(true).append(true).open(&log).expect("a log");
+        self.server = Some(command.stdout(Stdio::null()).stderr(output).spawn().expect("the server starts"));
+        let started = Instant::now();
+        while self.options("postgres", "postgres").connect().await.is_err() {
+            assert!(started.elapsed() < SOON, "the server does not start: {:?}", fs::read_to_string(&log));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Ends the server at once and cuts all connections, as a crash does.
+    pub fn stop(&mut self) {
+        let Some(mut server) = self.server.take() else { return };
+        let id = Pid::from_child(&server);
+        // Its own word for that, so that none of its processes stays.
+        kill_process(id, Signal::QUIT).expect("it runs");
+        let started = Instant::now();
+        while server.try_wait().expect("a child").is_none() {
+            if started.elapsed() > SOON {
+                let _ = server.kill();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// From now on users but the superuser need a password.
+    pub async fn ask_for_passwords(&mut self) {
+        let rules = "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
+        fs::write(self.data().join("pg_hba.conf"), rules).expect("written");
+        self.admin("SELECT pg_reload_conf()").await;
+        // The server reads it when it comes to it.
+        while self.options("hub", "ops").connect().await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    pub fn url(&self, user: &str) -> String {
+        format!("postgres://{user}@127.0.0.1:{}/ops", self.port)
+    }
+
+    /// The program, on this database.
+    pub fn bulkhead(&self, user: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_bulkhead"));
+        command.arg("--database-url").arg(self.url(user));
+        command
+    }
+
+    fn options(&self, user: &str, database: &str) -> PgConnectOptions {
+        let options = PgConnectOptions::new_without_pgpass().host("127.0.0.1").port(self.port);
+        options.username(user).database(database)
+    }
+
+    pub async fn connect(&self, user: &str, database: &str) -> PgConnection {
+        self.options(user, database).connect().await.expect("a connection")
+    }
+
+    /// As the server's superuser, who may do anything.
+    pub async fn admin(&self, sql: &'static str) {
+        let database = if sql.starts_with("CREATE ROLE") { "postgres" } else { "ops" };
+        let mut connection = self.connect("postgres", database).await;
+        raw_sql(sql).execute(&mut connection).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
