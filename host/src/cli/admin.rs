@@ -9,13 +9,18 @@ use std::{
 };
 
 use anyhow::Context as _;
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::options::{ConfigCommand, Options, SecretsCommand, TokenOptions};
+use super::{
+    options::{ConfigCommand, Options, SecretsCommand, TokenOptions},
+    recorded::recorded,
+};
 use crate::{
     config,
     identity::{LocalKeys, MintRequest},
+    names::OperationKind,
     outbound::OwnAddress,
     registry::{Entry, Registry, Snapshot, Sources},
     sandbox::{self, Compiler, Sandbox},
@@ -28,7 +33,9 @@ pub(super) fn token(options: &Options, token: &TokenOptions) -> anyhow::Result<E
     let keys = LocalKeys::open(&options.data)?;
     let user = token.user.unwrap_or_else(Uuid::new_v4);
     let request = MintRequest { user, role: token.role, team: token.team.clone(), ttl: token.ttl };
-    println!("{}", keys.mint(&request)?);
+    let asked = json!({ "role": token.role, "seconds": token.ttl.as_secs(), "team": token.team, "user": user });
+    let token = recorded(options, OperationKind::MintToken, object(asked), || Ok(keys.mint(&request)?))?;
+    println!("{token}");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -41,16 +48,23 @@ pub(super) fn secrets(options: &Options, command: SecretsCommand) -> anyhow::Res
                 eprintln!("Type or paste the value of `{name}`, then Enter and Ctrl-D:");
             }
             let value = SecretValue::new(read_value().context("the value cannot be read")?)?;
-            vault.set(name.clone(), &value)?;
+            let asked = object(json!({ "name": name }));
+            recorded(options, OperationKind::SetSecret, asked, || Ok(vault.set(name.clone(), &value)?))?;
             eprintln!("`{name}` is set.");
         }
         SecretsCommand::List => vault.names()?.iter().for_each(|name| println!("{name}")),
         SecretsCommand::Remove { name } => {
-            let removed = vault.remove(&name)?;
+            let asked = object(json!({ "name": name }));
+            let removed = recorded(options, OperationKind::RemoveSecret, asked, || Ok(vault.remove(&name)?))?;
             eprintln!("`{name}` {}.", if removed { "is removed" } else { "was not set" });
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn object(asked: Value) -> Map<String, Value> {
+    let Value::Object(asked) = asked else { return Map::new() };
+    asked
 }
 
 /// Reads a value and its line break. No copy of it stays behind: standard input has a buffer that is not wiped, and so has

@@ -4,6 +4,7 @@ mod admin;
 mod allocator;
 mod migrate;
 mod options;
+mod recorded;
 mod serve;
 mod trail;
 

@@ -23,6 +23,12 @@ words! {
         McpList = "mcp_list",
         /// A message of MCP that is none of the above.
         McpMessage = "mcp_message",
+        /// Make a token with the hub's own key.
+        MintToken = "mint_token",
+        /// Put a secret into the vault.
+        SetSecret = "set_secret",
+        /// Take one out of it.
+        RemoveSecret = "remove_secret",
         /// The hub's own row of what it refused while nothing could be recorded.
         Refuse = "refuse",
     }

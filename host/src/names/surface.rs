@@ -11,6 +11,8 @@ words! {
         Mcp = "mcp",
         /// MCP over stdio.
         Stdio = "stdio",
+        /// The program's own commands, by whoever may run them on the machine.
+        Cli = "cli",
         /// The hub's own health monitor.
         Probe = "probe",
         /// Nowhere: the hub tells of itself.

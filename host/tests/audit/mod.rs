@@ -1,5 +1,6 @@
 //! The audit trail: every operation is one row, on disk before its answer, and nobody changes it unseen.
 
+mod commands;
 mod denials;
 mod floods;
 mod kept;

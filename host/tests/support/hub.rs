@@ -282,11 +282,11 @@ impl Hub {
         rusqlite::Connection::open_with_flags(self.data().join("ops.db"), flags).expect("a database")
     }
 
-    /// Every event but the monitor's, oldest first, as JSON objects.
+    /// Every event but those of the monitor and of commands, oldest first, as JSON objects.
     pub fn events(&self) -> Vec<Value> {
         let database = self.database();
         let mut statement = database
-            .prepare("SELECT * FROM events WHERE surface <> 'probe' ORDER BY recorded_at, position")
+            .prepare("SELECT * FROM events WHERE surface NOT IN ('probe', 'cli') ORDER BY recorded_at, position")
             .expect("a query");
         let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let rows = statement.query_map([], |row| {
