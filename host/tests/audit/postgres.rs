@@ -182,6 +182,9 @@ async fn a_hub_does_not_start_where_the_schema_or_the_user_is_not_as_it_should_b
     server.admin("GRANT bulkhead_hub TO hub").await;
     assert!(serve("hub").contains("none.yaml"), "the database is as it should be: {}", serve("hub"));
     assert!(serve("owner").contains("may change what is recorded"), "{}", serve("owner"));
+    server.admin("ALTER TABLE ops.audit_ties RENAME TO ties; CREATE VIEW ops.audit_ties AS TABLE ops.ties").await;
+    assert!(serve("hub").contains("has no schema `ops` that user `hub` may use"), "{}", serve("hub"));
+    server.admin("DROP VIEW ops.audit_ties; ALTER TABLE ops.ties RENAME TO audit_ties").await;
     server.admin("INSERT INTO ops.migrations (number) VALUES (2)").await;
     assert!(serve("hub").contains("newer hub"), "{}", serve("hub"));
     server.admin("DELETE FROM ops.migrations").await;
@@ -237,6 +240,28 @@ async fn a_row_that_the_database_refuses_does_not_hold_up_its_neighbours() {
     }
     assert_eq!(count(&server, "error LIKE 'substitute for %'").await, 4);
     verified(&server, &hub);
+}
+
+#[tokio::test]
+async fn two_hubs_write_side_by_side_and_each_stays_when_the_other_ends() {
+    let server = Postgres::start().await;
+    let mut one = hub_on(&server, &testbed(&[]));
+    let other = hub_beside(&one, &server);
+    let (token, others) = (one.token(ADMIN), other.token(ADMIN));
+    let note = json!({ "text": "a" });
+    let calls = async |hub: &Hub, token: &str| {
+        for _ in 0..50 {
+            let reply = hub.call(token, "testbed/write.note", &note).await;
+            assert_eq!(reply.status, 200, "{reply:?}");
+            assert_eq!(rows_of(&server, reply.header("x-call-id")).await, 1);
+        }
+    };
+    futures::future::join(calls(&one, &token), calls(&other, &others)).await;
+    assert_eq!(one.stop(), Some(0));
+    calls(&other, &others).await;
+    let report = said(&verify(&server, &other));
+    assert!(report.contains("from 2 hub runs: nothing was changed or removed"), "{report}");
+    assert_eq!(count(&server, "outcome = 'interrupted'").await, 0);
 }
 
 #[tokio::test]

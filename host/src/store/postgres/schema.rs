@@ -40,10 +40,10 @@ pub(super) async fn check(connection: &mut PgConnection, user: &str) -> Result<(
 
 /// Whether the user may add to the trail, and not change it.
 pub(super) async fn check_rights(connection: &mut PgConnection) -> Result<(), PostgresError> {
-    // Who owns a table, or is a member of who does, can give itself every right.
+    // All six are there, and are tables. Who owns one, or is a member of who does, can give itself every right.
     let rights = "SELECT current_user::text AS user, \
         bool_or(has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE, TRIGGER') OR pg_has_role(c.relowner, 'MEMBER')) AS changes, \
-        bool_and(has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')) AS adds \
+        count(*) = 6 AND bool_and(has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'INSERT')) AS adds \
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
         WHERE n.nspname = 'ops' AND c.relkind IN ('r', 'p') AND c.relname IN ('run_events', 'run_intents', 'audit_writers', \
         'audit_statements', 'audit_batches', 'audit_ties')";
