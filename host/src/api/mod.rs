@@ -4,5 +4,6 @@ mod health;
 mod openapi;
 mod routes;
 mod tools;
+mod trail;
 
 pub use routes::{open, routes};

@@ -7,7 +7,7 @@ use axum::{
     routing::{get, post},
 };
 
-use super::{health, openapi, tools};
+use super::{health, openapi, tools, trail};
 use crate::{
     call::Hub,
     http::{PublicAddress, Routes, problem},
@@ -20,6 +20,9 @@ pub fn routes(address: &PublicAddress) -> Routes {
     let routes = Router::new()
         .route("/providers/{provider}/{tool}", post(tools::call))
         .route("/providers/{provider}/health", get(health::provider).post(tools::call_health))
+        .route("/audit/events", get(trail::list))
+        .route("/audit/events/{id}", get(trail::show))
+        .route("/audit/export", get(trail::export))
         .route("/openapi.json", get(openapi::answer).layer(Extension(openapi::Server::of(address))));
     Routes { surface: Surface::Rest, routes, refusal: problem }
 }

@@ -38,7 +38,7 @@ pub(super) async fn call(
     let Ok(Path((provider, tool))) = path else {
         return http::refused(&hub, http::path_malformed(), OperationKind::CallTool, Some(&caller), &correlation).await;
     };
-    let input = match (&permit, caller.role) {
+    let input = match (&permit, caller.tool_role()) {
         (Ok(permit), Some(_)) => input(&headers, body, permit).await,
         // Nobody will look at it.
         (Ok(_), None) => {
@@ -100,7 +100,9 @@ pub(super) fn respond(answer: Answer, near: &[String]) -> Response {
         }
         Ok(Output::Health(health)) => axum::Json(health).into_response(),
         // Resources, prompts and lists have no REST form.
-        Ok(Output::Resource(_) | Output::Prompt(_) | Output::Offers(_)) => problem(&CallError::Internal),
+        Ok(Output::Resource(_) | Output::Prompt(_) | Output::Offers(_) | Output::Trail(_)) => {
+            problem(&CallError::Internal)
+        }
         Err(error) => problem_with(&error, &did_you_mean(near)),
     };
     if let Ok(id) = HeaderValue::from_str(&answer.id.to_string()) {

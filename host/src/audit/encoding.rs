@@ -1,6 +1,7 @@
 //! The bytes that an entry is sealed over: version 1 of `docs/audit-format.md`.
 
 use aws_lc_rs::digest;
+use serde_json::{Map, Value};
 
 use super::body::Digest;
 
@@ -14,6 +15,23 @@ const HEAD: u8 = 2;
 pub(super) enum Member<'a> {
     Text(&'a str),
     Number(i64),
+}
+
+/// What members are written to.
+pub(super) trait Sink {
+    /// One more member, with a name behind all before it.
+    fn add(&mut self, name: &str, member: Member<'_>);
+}
+
+/// For people and programs: an object of the same members.
+impl Sink for Map<String, Value> {
+    fn add(&mut self, name: &str, member: Member<'_>) {
+        let value = match member {
+            Member::Text(text) => text.into(),
+            Member::Number(number) => number.into(),
+        };
+        self.insert(name.to_owned(), value);
+    }
 }
 
 /// An encoding in the making. Members are added in ascending order of their names.
@@ -35,7 +53,18 @@ impl Encoding {
         }
     }
 
-    pub(super) fn add(&mut self, name: &str, member: Member<'_>) {
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The hash of the entry.
+    pub(super) fn leaf(&self) -> Digest {
+        sha256(&[&self.bytes])
+    }
+}
+
+impl Sink for Encoding {
+    fn add(&mut self, name: &str, member: Member<'_>) {
         #[cfg(debug_assertions)]
         {
             assert!(*self.last < *name, "{name} after {}", self.last);
@@ -56,15 +85,6 @@ impl Encoding {
                 self.bytes.extend_from_slice(&number.to_be_bytes());
             }
         }
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// The hash of the entry.
-    pub(super) fn leaf(&self) -> Digest {
-        sha256(&[&self.bytes])
     }
 }
 

@@ -2,11 +2,12 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use data_encoding::HEXLOWER;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{
     body::Body,
-    encoding::{Encoding, Member},
+    encoding::{Encoding, Member, Sink},
     event::{Event, Intent},
     statement::Statement,
 };
@@ -52,12 +53,23 @@ impl Entry {
 
     /// The bytes that it is sealed over.
     pub(super) fn encoding(&self, place: &Place) -> Encoding {
+        let fresh = Encoding::new();
         match self {
-            Self::Event(event) => of_event(event, place),
-            Self::Intent(intent) => of_intent(intent, place),
-            Self::Statement(statement) => of_statement(statement, place),
+            Self::Event(event) => of_event(event, place, fresh),
+            Self::Intent(intent) => of_intent(intent, place, fresh),
+            Self::Statement(statement) => of_statement(statement, place, fresh),
         }
     }
+}
+
+/// The members of an event by their names.
+pub(super) fn event_members(event: &Event, place: &Place) -> Map<String, Value> {
+    of_event(event, place, Map::new())
+}
+
+/// Those of an intent.
+pub(super) fn intent_members(intent: &Intent, place: &Place) -> Map<String, Value> {
+    of_intent(intent, place, Map::new())
 }
 
 /// A time as it is sealed and shown.
@@ -66,9 +78,9 @@ pub(super) fn timestamp(at: DateTime<Utc>) -> String {
 }
 
 /// What is absent is left out.
-struct Members(Encoding);
+struct Members<S>(S);
 
-impl Members {
+impl<S: Sink> Members<S> {
     fn text(&mut self, name: &str, text: impl AsRef<str>) {
         self.0.add(name, Member::Text(text.as_ref()));
     }
@@ -101,8 +113,8 @@ impl Members {
 
 // Each list is in ascending order of the names: `Encoding` insists while testing.
 
-fn of_event(event: &Event, place: &Place) -> Encoding {
-    let mut members = Members(Encoding::new());
+fn of_event<S: Sink>(event: &Event, place: &Place, sink: S) -> S {
+    let mut members = Members(sink);
     members.id("caller_id", event.caller_id);
     members.optional("caller_role", event.caller_role.map(Role::as_str));
     members.text("correlation_id", &event.correlation_id);
@@ -129,8 +141,8 @@ fn of_event(event: &Event, place: &Place) -> Encoding {
     members.0
 }
 
-fn of_intent(intent: &Intent, place: &Place) -> Encoding {
-    let mut members = Members(Encoding::new());
+fn of_intent<S: Sink>(intent: &Intent, place: &Place, sink: S) -> S {
+    let mut members = Members(sink);
     members.id("caller_id", intent.caller_id);
     members.optional("caller_role", intent.caller_role.map(Role::as_str));
     members.text("correlation_id", &intent.correlation_id);
@@ -148,8 +160,8 @@ fn of_intent(intent: &Intent, place: &Place) -> Encoding {
     members.0
 }
 
-fn of_statement(statement: &Statement, place: &Place) -> Encoding {
-    let mut members = Members(Encoding::new());
+fn of_statement<S: Sink>(statement: &Statement, place: &Place, sink: S) -> S {
+    let mut members = Members(sink);
     members.text("body", statement.body());
     members.text("kind", statement.kind().as_str());
     members.time("recorded_at", place.recorded_at);

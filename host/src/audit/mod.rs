@@ -5,11 +5,16 @@
 //! again ([`Audit::turn_away`]).
 
 mod body;
+mod csv;
+mod cursor;
 mod denials;
 mod encoding;
 mod entry;
 mod error;
 mod event;
+mod export;
+mod filter;
+mod follow;
 mod frequent;
 mod intake;
 mod journal;
@@ -20,16 +25,24 @@ mod message;
 mod presence;
 mod recorder;
 mod seal;
+mod shown;
 mod standing;
 mod statement;
 mod sweep;
+mod trail;
 mod verify;
 mod writer;
 
 pub use body::{Body, excerpt};
+pub use cursor::{Cursor, NoCursor};
 pub use error::AuditError;
 pub use event::{Event, Intent, Outcome, Sharing, UpstreamQuota};
+pub use export::{Export, ExportFormat};
+pub use filter::{Filter, FilterError, Parameter, Query, Scope};
+pub use follow::{Follow, News};
 pub use key::{AuditKey, NoPublicKey, PublicKey};
+pub use ledger::ReadFault;
 pub use standing::Refusal;
+pub use trail::{Exporting, PAGE, PAGE_MAX, Page, PageRequest, Shown, TOTAL_MAX, Trail, TrailError, TrailFile};
 pub use verify::{Report, VerifyError, verify};
 pub use writer::Audit;

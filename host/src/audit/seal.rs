@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     body::Digest,
-    encoding::{Encoding, Member, head},
+    encoding::{Encoding, Member, Sink as _, head},
     entry::{Entry, Place, Sealed},
     event::MILLIS,
     key::{AuditKey, PublicKey, Signature},

@@ -19,6 +19,7 @@ use super::{
     message::Message,
     recorder::Recorder,
     standing::{Refusal, Standing},
+    trail::Trail,
 };
 use crate::store::location::Location;
 
@@ -30,6 +31,7 @@ const QUEUE: usize = 4096;
 pub struct Audit {
     queue: mpsc::Sender<Message>,
     standing: Arc<Standing>,
+    trail: Trail,
     thread: Arc<Mutex<Option<thread::JoinHandle<()>>>>,
     #[cfg(feature = "bench")]
     forgets: bool,
@@ -46,7 +48,9 @@ impl Audit {
         // The writer's own, for it waits on its queue and on time.
         let clock = runtime::Builder::new_current_thread().enable_time().build()?;
         let (opened, is_open) = answers::channel();
-        let (data, database, told, weak) = (data.to_owned(), database.into(), Arc::clone(&standing), queue.downgrade());
+        let database = database.into();
+        let trail = Trail::of(database.clone());
+        let (data, told, weak) = (data.to_owned(), Arc::clone(&standing), queue.downgrade());
         // Opened by the thread that goes on with it: a database on a network is waited for on a runtime of that thread's own.
         let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || {
             let recorder = match Recorder::open(&data, database, told, weak) {
@@ -62,6 +66,7 @@ impl Audit {
         Ok(Self {
             queue,
             standing,
+            trail,
             thread: Arc::new(Mutex::new(Some(thread))),
             #[cfg(feature = "bench")]
             forgets: false,
@@ -81,6 +86,12 @@ impl Audit {
     #[must_use]
     pub fn turn_away(&self) -> Option<Uuid> {
         self.standing.turn_away()
+    }
+
+    /// What has been recorded, for reading.
+    #[must_use]
+    pub fn trail(&self) -> &Trail {
+        &self.trail
     }
 
     /// Why nothing can be recorded; `None` while it is healthy.

@@ -3,7 +3,13 @@
 use std::time::Duration;
 
 use super::{CallError, InputFault, ProviderFault};
-use crate::{audit::AuditError, identity::IdentityError, names::Code, sandbox::RunError, text::whole_seconds};
+use crate::{
+    audit::{AuditError, TrailError},
+    identity::IdentityError,
+    names::Code,
+    sandbox::RunError,
+    text::whole_seconds,
+};
 
 /// How long to leave alone what failed for a reason that passes, where nobody said how long.
 const PASSING: Duration = Duration::from_secs(5);
@@ -95,17 +101,20 @@ impl CallError {
                 "a scan or write may have taken effect all the same, so check before you retry",
                 Retry::After(Duration::from_secs(1)),
             ),
-            Self::Run(RunError::Limit(_)) => ("ask for less", Retry::Changed),
+            Self::Run(RunError::Limit(_)) | Self::Trail(TrailError::TooLong) => ("ask for less", Retry::Changed),
             Self::Run(RunError::Trap(_)) => (
                 "try once more, then with another input, and tell an admin if it persists; a scan or write may have taken effect, \
                  so check before you retry",
                 Retry::After(PASSING),
             ),
-            Self::Run(RunError::Busy(_)) => ("wait", Retry::After(Duration::from_secs(1))),
+            Self::Run(RunError::Busy(_)) | Self::Trail(TrailError::Busy) => {
+                ("wait", Retry::After(Duration::from_secs(1)))
+            }
             Self::Provider(fault) => return of_provider(fault),
             Self::InvalidOutput(_) => {
                 ("try with another input, and tell an admin; a scan or write has taken effect", Retry::Changed)
             }
+            Self::Trail(TrailError::Unsupported | TrailError::Unreadable) => ("tell an admin", Retry::Fixed),
             Self::NotRecorded(AuditError::Refusing) => {
                 ("nothing ran; tell an admin if it persists", Retry::After(PASSING))
             }

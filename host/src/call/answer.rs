@@ -3,7 +3,7 @@
 use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
-use super::{CallError, Offers};
+use super::{CallError, Offers, TrailOutput};
 use crate::{
     health::Health,
     sandbox::{Content, PromptMessage, ResourceContent},
@@ -38,4 +38,6 @@ pub enum Output {
     Health(Health),
     /// What there is for the caller.
     Offers(Offers),
+    /// What the audit trail tells.
+    Trail(TrailOutput),
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{InputFault, Misaddress};
 use crate::{
-    audit::{AuditError, Outcome},
+    audit::{AuditError, Outcome, TrailError},
     config::Quota,
     identity::IdentityError,
     json::{Violation, listed},
@@ -152,6 +152,9 @@ pub enum CallError {
     /// The provider's output is not what its schema promises.
     #[error("the provider's output does not match its own schema (tell its author): {}", listed(.0))]
     InvalidOutput(Vec<Violation>),
+    /// The audit trail was not read.
+    #[error(transparent)]
+    Trail(#[from] TrailError),
     /// What happened could not be made durable, so it is not answered.
     #[error("{}", not_recorded(.0))]
     NotRecorded(#[from] AuditError),
@@ -196,6 +199,9 @@ impl CallError {
             Self::Run(RunError::Busy(_)) => Code::ProviderBusy,
             Self::Provider(fault) => fault.code,
             Self::InvalidOutput(_) => Code::OutputInvalid,
+            Self::Trail(TrailError::Busy) => Code::TrailBusy,
+            Self::Trail(TrailError::TooLong) => Code::SearchTooLong,
+            Self::Trail(TrailError::Unsupported | TrailError::Unreadable) => Code::TrailUnreadable,
             Self::NotRecorded(_) => Code::NotRecorded,
             Self::Internal => Code::Internal,
         }
@@ -212,12 +218,14 @@ impl CallError {
             | Self::Unavailable { .. }
             | Self::Loading(_)
             | Self::Run(RunError::Busy(_))
+            | Self::Trail(TrailError::TooLong)
             | Self::NotRecorded(_) => 503,
             Self::Ambiguous { .. } => 409,
             Self::Forbidden { .. } | Self::Misaddressed(_) => 403,
             Self::RateLimited { .. }
             | Self::ConcurrencyExceeded(_)
             | Self::TooOften(_)
+            | Self::Trail(TrailError::Busy)
             | Self::Input(InputFault::ConcurrencyExceeded(_)) => 429,
             Self::Request(fault) => fault.status,
             Self::Input(InputFault::TooLarge(_)) => 413,
@@ -229,7 +237,8 @@ impl CallError {
             Self::Run(RunError::Cancelled) => 499,
             Self::InvalidOutput(_) | Self::Run(_) => 502,
             Self::Provider(fault) => fault.status,
-            Self::Internal => 500,
+            Self::Trail(TrailError::Unsupported) => 501,
+            Self::Trail(TrailError::Unreadable) | Self::Internal => 500,
         }
     }
 
@@ -243,13 +252,14 @@ impl CallError {
             | Self::RateLimited { .. }
             | Self::ConcurrencyExceeded(_)
             | Self::TooOften(_)
+            | Self::Trail(TrailError::Busy)
             | Self::Input(InputFault::ConcurrencyExceeded(_)) => Outcome::Denied,
             Self::UnknownProvider(_)
             | Self::UnknownItem { .. }
             | Self::Ambiguous { .. }
             | Self::Input(_)
             | Self::Request(_) => Outcome::Invalid,
-            Self::Run(RunError::Timeout(_)) => Outcome::Timeout,
+            Self::Run(RunError::Timeout(_)) | Self::Trail(TrailError::TooLong) => Outcome::Timeout,
             Self::Run(RunError::Cancelled) => Outcome::Cancelled,
             Self::Provider(fault) if fault.code == Code::InvalidInput => Outcome::Invalid,
             Self::Provider(fault) if fault.code == Code::UpstreamTimeout => Outcome::Timeout,

@@ -10,13 +10,13 @@ use crate::{
     health::HealthBoard,
     identity::{Caller, Identity},
     limits::{ConcurrencyLimit, Limiter, Often, Permit},
-    names::Role,
+    names::ToolRole,
     registry::Registry,
     vault::Vault,
 };
 
 /// The role that reading resources, rendering prompts and looking at health needs.
-pub(super) const READ_ROLE: Role = Role::OpsViewer;
+pub(super) const READ_ROLE: ToolRole = ToolRole::OpsViewer;
 
 /// What the hub is made of.
 #[derive(Debug)]
@@ -83,6 +83,6 @@ impl Hub {
     /// # Errors
     /// When it has as many under way as it may. Make the call all the same, so that the refusal is recorded.
     pub fn acquire(&self, caller: &Caller) -> Result<Permit, CallError> {
-        Ok(self.parts.concurrency.acquire(caller.user, caller.role.is_some())?)
+        Ok(self.parts.concurrency.acquire(caller.user, caller.tool_role().is_some())?)
     }
 }

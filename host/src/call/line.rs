@@ -8,14 +8,14 @@ use uuid::Uuid;
 
 use super::{
     Answer, Call, CallError, Hub, HubOperation, Input, InputFault, Operation, Output, Principal, ProviderOperation,
-    hub::READ_ROLE, large::of_size, record::Draft, run::Opening,
+    hub::READ_ROLE, large::of_size, operation::Access, record::Draft, run::Opening,
 };
 use crate::{
     audit::{AuditError, UpstreamQuota, excerpt},
     config::RateLimits,
     json::{self, Violation},
     limits::LimitKey,
-    names::{CorrelationId, ItemKind, Owner, Role, ToolClass},
+    names::{CorrelationId, ItemKind, Owner, ToolClass, ToolRole},
     registry::{Entry, Index, Lost, Prompt, Revision, Tool},
     sandbox::Traces,
     stages::{self, Stage},
@@ -24,8 +24,8 @@ use crate::{
 
 impl Hub {
     pub(super) async fn walk(&self, call: Call, gone: CancellationToken) -> Answer {
-        let principal = call.principal.clone();
-        if let Some(id) = self.turn_away(&principal) {
+        let (principal, reads_on) = (call.principal.clone(), call.operation.reads_the_trail());
+        if !reads_on && let Some(id) = self.turn_away(&principal) {
             return Answer { id, outcome: Err(AuditError::Refusing.into()) };
         }
         let mut draft = Draft::of(&call);
@@ -42,6 +42,15 @@ impl Hub {
         if matches!(outcome, Err(CallError::TooOften(_))) {
             // It is refused whatever it is, and counted so.
             draft.revision = None;
+        }
+        if reads_on && self.parts.audit.refusal().is_some() {
+            // Unless that is to be on record itself.
+            if outcome.is_ok() && !draft.has_begun() {
+                return Answer { id, outcome };
+            }
+            if let Some(id) = self.turn_away(&principal) {
+                return Answer { id, outcome: Err(AuditError::Refusing.into()) };
+            }
         }
         let mut event = draft.finish(&outcome, traces.hostname());
         event.quotas = publish(&traces, &correlation_id);
@@ -69,7 +78,7 @@ impl Hub {
     ) -> Result<Output, CallError> {
         admit(&call)?;
         match &call.operation {
-            Operation::OfHub(asked) => self.of_hub(asked, &call.principal),
+            Operation::OfHub(asked) => self.of_hub(asked, &call.principal, draft).await,
             Operation::OfProvider { owner: Owner::Nobody, asked } => {
                 Err(belongs_to_nobody(asked, self.parts.registry.snapshot().index()))
             }
@@ -81,17 +90,22 @@ impl Hub {
         }
     }
 
-    fn of_hub(&self, asked: &HubOperation, principal: &Principal) -> Result<Output, CallError> {
-        if let Some(needed) = asked.min_role() {
-            authorize(principal, needed)?;
-        }
+    async fn of_hub(
+        &self,
+        asked: &HubOperation,
+        principal: &Principal,
+        draft: &mut Draft,
+    ) -> Result<Output, CallError> {
         match (asked, principal.caller()) {
             (HubOperation::McpList(Err(fault)), _) => Err(fault.clone().into()),
             (HubOperation::OpenApi | HubOperation::McpList(Ok(())), Some(caller)) => {
                 Ok(Output::Offers(self.offers(caller)))
             }
+            (HubOperation::Trail(asked), Some(caller)) => self.of_trail(asked, caller, draft).await.map(Output::Trail),
             // The hub itself only ever checks health.
-            (HubOperation::OpenApi | HubOperation::McpList(Ok(())), None) => Err(CallError::Internal),
+            (HubOperation::OpenApi | HubOperation::McpList(Ok(())) | HubOperation::Trail(_), None) => {
+                Err(CallError::Internal)
+            }
         }
     }
 
@@ -174,7 +188,7 @@ impl Hub {
     fn limit(&self, principal: &Principal, revision: &Revision, class: ToolClass) -> Result<(), CallError> {
         let Principal::Caller(caller) = principal else { return Ok(()) };
         let limits: &RateLimits = &revision.config.rate_limits;
-        let Some(quota) = caller.role.and_then(|role| limits.quota(role, class)) else { return Ok(()) };
+        let Some(quota) = caller.tool_role().and_then(|role| limits.quota(role, class)) else { return Ok(()) };
         let key = LimitKey { user: caller.user, provider: revision.name.clone(), class };
         self.parts.limiter.admit(&key, quota, limits.largest(class)).map_err(|retry_after| CallError::RateLimited {
             provider: revision.name.to_string(),
@@ -185,22 +199,22 @@ impl Hub {
     }
 }
 
-/// What is checked before anything is looked up: a caller without a role learns nothing of what there is.
+/// What is checked before anything is looked up: a caller that may use no tools learns nothing of what there is.
 fn admit(call: &Call) -> Result<(), CallError> {
-    // Whoever may have an operation without a role still needs a permit.
-    let needs_none = call.operation.needs_no_role() && call.permit.is_ok();
-    if call.principal.caller().is_some_and(|caller| caller.role.is_none()) && !needs_none {
-        return Err(CallError::Forbidden { needed: READ_ROLE, has: None });
+    if let Some(caller) = call.principal.caller() {
+        call.operation.access().require(caller)?;
+        if caller.role.is_none() && call.permit.is_err() {
+            return Err(CallError::Forbidden { needed: READ_ROLE.into(), has: None });
+        }
     }
     call.permit.as_ref().map(|_| ()).map_err(Clone::clone)
 }
 
-fn authorize(principal: &Principal, needed: Role) -> Result<(), CallError> {
+fn authorize(principal: &Principal, needed: ToolRole) -> Result<(), CallError> {
     match principal {
         // The hub itself only ever checks health.
         Principal::Hub => Ok(()),
-        Principal::Caller(caller) if caller.role.is_some_and(|role| role >= needed) => Ok(()),
-        Principal::Caller(caller) => Err(CallError::Forbidden { needed, has: caller.role }),
+        Principal::Caller(caller) => Access::Tools(needed).require(caller),
     }
 }
 

@@ -13,9 +13,11 @@ mod monitor;
 mod nearest;
 mod offers;
 mod operation;
+mod read_trail;
 mod record;
 mod refusal;
 mod run;
+mod trail;
 mod way_in;
 
 pub use advice::{Advice, Retry};
@@ -29,3 +31,4 @@ pub use monitor::watch as watch_health;
 pub use nearest::did_you_mean;
 pub use offers::Offers;
 pub use operation::{Call, HubOperation, Operation, Principal, ProviderOperation};
+pub use trail::{ExportRequest, ListRequest, TrailOperation, TrailOutput};

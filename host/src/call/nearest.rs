@@ -3,7 +3,7 @@
 use super::{Hub, Offers};
 use crate::{
     identity::Caller,
-    names::{ItemKind, ProviderName, Role},
+    names::{ItemKind, ProviderName},
     registry::Revision,
 };
 
@@ -36,7 +36,7 @@ impl Hub {
     /// Providers whose names are near `asked`.
     #[must_use]
     pub fn near_provider(&self, caller: &Caller, asked: &str) -> Vec<ProviderName> {
-        if caller.role < Some(Role::OpsViewer) || asked.len() > ASKED_MAX {
+        if caller.tool_role().is_none() || asked.len() > ASKED_MAX {
             return Vec::new();
         }
         let snapshot = self.registry().snapshot();

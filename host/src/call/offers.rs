@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Hub, hub::READ_ROLE};
 use crate::{
     identity::Caller,
-    names::Role,
+    names::ToolRole,
     registry::{Revision, Snapshot, Tool},
 };
 
@@ -14,7 +14,8 @@ use crate::{
 pub struct Offers {
     snapshot: Arc<Snapshot>,
     up: Vec<Arc<Revision>>,
-    role: Option<Role>,
+    role: Option<ToolRole>,
+    reads_the_trail: bool,
 }
 
 impl Hub {
@@ -24,8 +25,8 @@ impl Hub {
         let snapshot = self.parts.registry.snapshot();
         // A provider that is down has dropped out (A5).
         let is_up = |revision: &&Arc<Revision>| self.parts.health.down(&revision.name, &revision.id).is_none();
-        let up = snapshot.ready().filter(|_| caller.role >= Some(READ_ROLE)).filter(is_up).cloned().collect();
-        Offers { snapshot, up, role: caller.role }
+        let up = snapshot.ready().filter(|_| caller.tool_role() >= Some(READ_ROLE)).filter(is_up).cloned().collect();
+        Offers { snapshot, up, role: caller.tool_role(), reads_the_trail: caller.role.is_some() }
     }
 }
 
@@ -46,6 +47,12 @@ impl Offers {
     #[must_use]
     pub fn provider(&self, name: &str) -> Option<&Arc<Revision>> {
         self.up.iter().find(|revision| revision.name.as_str() == name)
+    }
+
+    /// Whether the caller may read the audit trail, be it only its own rows.
+    #[must_use]
+    pub fn reads_the_trail(&self) -> bool {
+        self.reads_the_trail
     }
 
     /// The tools of a provider that the caller may call.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{CallError, Input, RequestFault, hub::READ_ROLE};
+use super::{CallError, Input, RequestFault, hub::READ_ROLE, trail::TrailOperation};
 use crate::{
     identity::Caller,
     limits::Permit,
-    names::{CorrelationId, OperationKind, Owner, Role, Surface},
+    names::{CorrelationId, OperationKind, Owner, Surface, ToolRole},
 };
 
 /// On whose behalf a call is made.
@@ -76,6 +76,8 @@ pub enum HubOperation {
     OpenApi,
     /// List tools, resources or prompts over MCP; or what is wrong with how that is asked.
     McpList(Result<(), RequestFault>),
+    /// Read the audit trail.
+    Trail(TrailOperation),
 }
 
 impl Operation {
@@ -89,24 +91,59 @@ impl Operation {
             Self::OfProvider { asked: ProviderOperation::CheckHealth, .. } => OperationKind::CheckHealth,
             Self::OfHub(HubOperation::OpenApi) => OperationKind::OpenApi,
             Self::OfHub(HubOperation::McpList(_)) => OperationKind::McpList,
+            Self::OfHub(HubOperation::Trail(asked)) => asked.kind(),
         }
     }
 
-    /// Whether somebody without a role may have it.
-    pub(super) fn needs_no_role(&self) -> bool {
-        matches!(self, Self::OfHub(asked) if asked.min_role().is_none())
+    /// Who may have it. Of a provider some tools ask for more, which is only told to those who may have any.
+    pub(super) fn access(&self) -> Access {
+        match self {
+            Self::OfProvider { .. } => Access::Tools(READ_ROLE),
+            Self::OfHub(asked) => asked.access(),
+        }
+    }
+
+    /// Whether it only reads the audit trail, which is possible also while nothing can be added to it.
+    pub(super) fn reads_the_trail(&self) -> bool {
+        matches!(self, Self::OfHub(HubOperation::Trail(_)))
     }
 }
 
 impl HubOperation {
-    /// The lowest role that may; `None` where whoever is authenticated may.
-    pub(super) fn min_role(&self) -> Option<Role> {
+    /// Who may have it.
+    fn access(&self) -> Access {
         match self {
             // Who has no role is told that there is nothing for it...
-            Self::OpenApi | Self::McpList(Ok(())) => None,
+            Self::OpenApi | Self::McpList(Ok(())) => Access::Authenticated,
             // ... but its role comes before the form of what it sent.
-            Self::McpList(Err(_)) => Some(READ_ROLE),
+            Self::McpList(Err(_)) => Access::Tools(READ_ROLE),
+            Self::Trail(_) => Access::AnyRole,
         }
+    }
+}
+
+/// Who may have an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// Whoever is authenticated.
+    Authenticated,
+    /// Who has a role, whichever.
+    AnyRole,
+    /// Who may do as much of tools as this role.
+    Tools(ToolRole),
+}
+
+impl Access {
+    /// Lets a caller through that may have it.
+    pub(super) fn require(self, caller: &Caller) -> Result<(), CallError> {
+        let needed = match self {
+            Self::Authenticated => return Ok(()),
+            Self::AnyRole if caller.role.is_some() => return Ok(()),
+            Self::AnyRole => READ_ROLE.into(),
+            Self::Tools(needed) if caller.tool_role() >= Some(needed) => return Ok(()),
+            Self::Tools(needed) => needed.into(),
+        };
+        Err(CallError::Forbidden { needed, has: caller.role })
     }
 }
 

@@ -99,6 +99,11 @@ impl Draft {
         self.began = true;
     }
 
+    /// It tells somebody what others sent and got, or hands a copy on: that has a row of its own, with what was asked for.
+    pub(super) fn tells_of_others(&mut self, asked: &Value) {
+        self.begins_with(excerpt(asked.to_string()), false);
+    }
+
     /// A tool has given an output, which is kept as `result` has it.
     pub(super) fn ended_with(&mut self, result: String) {
         self.result = Body::of(result, self.keep.result());
@@ -113,6 +118,7 @@ impl Draft {
     fn sharing(&self, outcome: &Result<Output, CallError>) -> Sharing {
         match outcome {
             Ok(Output::Offers(_)) => Sharing::Hour,
+            Ok(Output::Trail(_)) if !self.began => Sharing::Hour,
             _ if !self.began => Sharing::Second,
             Ok(Output::Health(_)) if self.surface == Surface::Probe && !self.news => Sharing::Hour,
             _ => Sharing::Own,
@@ -235,7 +241,7 @@ fn log(event: &Event) {
 fn result(output: &Output, kept: Kept) -> Option<Body> {
     let result: Value = match output {
         // Kept when it was written.
-        Output::Tool { .. } | Output::Offers(_) => return None,
+        Output::Tool { .. } | Output::Offers(_) | Output::Trail(_) => return None,
         Output::Resource(contents) => contents.iter().map(resource).collect(),
         Output::Prompt(messages) => messages.iter().map(message).collect(),
         Output::Health(health) => json!(health),

@@ -50,7 +50,7 @@ impl Hub {
             return AuditError::Refusing.into();
         }
         let error = match caller {
-            Some(caller) if caller.role.is_none() => CallError::Forbidden { needed: READ_ROLE, has: None },
+            Some(caller) if caller.role.is_none() => CallError::Forbidden { needed: READ_ROLE.into(), has: None },
             _ => error,
         };
         let error = self.count_refusal(caller, error);
@@ -94,7 +94,11 @@ impl Hub {
         let Some(caller) = caller else { return error };
         match error {
             // What is no fault of the caller's.
-            CallError::NotRecorded(_) | CallError::Internal | CallError::Run(_) | CallError::TooOften(_) => error,
+            CallError::NotRecorded(_)
+            | CallError::Internal
+            | CallError::Run(_)
+            | CallError::Trail(_)
+            | CallError::TooOften(_) => error,
             _ => self.often.refused(caller.user).map_or_else(CallError::from, |()| error),
         }
     }

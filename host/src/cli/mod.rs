@@ -2,9 +2,11 @@
 
 mod admin;
 mod allocator;
+mod filters;
 mod migrate;
 mod options;
 mod recorded;
+mod reading;
 mod serve;
 mod trail;
 

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use url::Url;
 use uuid::Uuid;
 
+use super::filters::{ExportOptions, ListOptions, ShowOptions, TailOptions};
 use crate::{
     audit::PublicKey, config::SecretName, http, invocation, limits::CALLS_PER_CALLER, names::Role, sandbox,
     telemetry::LogFormat,
@@ -99,11 +100,11 @@ pub enum Command {
     Compile,
     /// Make or update the schema `ops` in PostgreSQL, as its owner; the hub then connects as a user with the role `bulkhead_hub`
     Migrate,
-    /// Verify the audit trail
+    /// Read the audit trail, or verify it
     Audit {
         /// What to do with it.
         #[command(subcommand)]
-        command: AuditCommand,
+        command: Box<AuditCommand>,
     },
 }
 
@@ -199,6 +200,14 @@ pub enum AuditCommand {
         #[arg(long = "key", value_name = "KEY")]
         keys: Vec<PublicKey>,
     },
+    /// List events, newest first
+    List(ListOptions),
+    /// Show one call, with everything that belongs to it
+    Show(ShowOptions),
+    /// Write events with their proof, or as comma-separated values, to stdout
+    Export(ExportOptions),
+    /// Show events as they are recorded
+    Tail(TailOptions),
     /// Print the public key that this hub signs the trail with; keep it where whoever has the database cannot change it
     Key,
 }

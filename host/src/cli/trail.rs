@@ -2,7 +2,10 @@
 
 use std::process::ExitCode;
 
-use super::options::{AuditCommand, Options};
+use super::{
+    options::{AuditCommand, Options},
+    reading,
+};
 use crate::{
     audit::{self, AuditKey},
     store::private_file,
@@ -23,6 +26,10 @@ pub(super) fn run(options: &Options, command: &AuditCommand) -> anyhow::Result<E
                 Ok(ExitCode::FAILURE)
             }
         }
+        AuditCommand::List(list) => reading::list(options, list),
+        AuditCommand::Show(show) => reading::show(options, show),
+        AuditCommand::Export(export) => reading::export(options, export),
+        AuditCommand::Tail(tail) => reading::tail(options, tail),
         AuditCommand::Key => {
             private_file::own_folder(&options.data)?;
             println!("{}", AuditKey::open(&options.data)?.public());

@@ -15,7 +15,7 @@ use super::{
     sandbox::SandboxLimits,
 };
 use crate::{
-    names::{ProviderName, Role, ToolClass, ToolName, UriPattern},
+    names::{ProviderName, ToolClass, ToolName, ToolRole, UriPattern},
     outbound::{DnsServer, HostRule, QueryUrl},
 };
 
@@ -163,7 +163,7 @@ pub struct ToolGrant {
     /// same. It decides the quota, whether an intent is recorded, and what can be sent.
     pub class: ToolClass,
     /// The lowest role that may call it.
-    pub min_role: Role,
+    pub min_role: ToolRole,
     /// How long one call may take, in milliseconds: 100 to 30000.
     #[serde(default)]
     #[schemars(with = "Option<u32>", range(min = 100, max = 30000))]

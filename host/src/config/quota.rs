@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use serde_json::{Map, Value};
 
 use super::filled::present;
-use crate::names::{Role, ToolClass};
+use crate::names::{ToolClass, ToolRole};
 
 /// The most calls a quota may allow: each is remembered for the length of its window.
 const CALLS_MAX: u32 = 100_000;
@@ -130,7 +130,7 @@ impl<'de> Deserialize<'de> for RoleQuota {
 
 /// Rate limits of one provider by role; a role that is left out has the defaults.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RateLimits(BTreeMap<Role, RoleQuota>);
+pub struct RateLimits(BTreeMap<ToolRole, RoleQuota>);
 
 // By hand, because a map alone takes the last of two entries of one role.
 impl<'de> Deserialize<'de> for RateLimits {
@@ -148,7 +148,7 @@ impl<'de> Deserialize<'de> for RateLimits {
                 let mut limits = BTreeMap::new();
                 // As a text: of anything else, what tells where a mistake is would not know the name.
                 while let Some(name) = map.next_key::<String>()? {
-                    let role: Role = name.parse().map_err(|_| no_role(&name))?;
+                    let role: ToolRole = name.parse().map_err(|_| no_role(&name))?;
                     if limits.insert(role, map.next_value()?).is_some() {
                         return Err(A::Error::custom(format_args!("{role} is there twice: write its limits once")));
                     }
@@ -161,8 +161,8 @@ impl<'de> Deserialize<'de> for RateLimits {
 }
 
 fn no_role<E: serde::de::Error>(name: &str) -> E {
-    let roles: Vec<_> = Role::ALL.iter().map(|role| format!("`{role}`")).collect();
-    E::custom(format_args!("`{name:.64}` is no role: write one of {}", roles.join(", ")))
+    let roles: Vec<_> = ToolRole::ALL.iter().map(|role| format!("`{role}`")).collect();
+    E::custom(format_args!("`{name:.64}` is no role that may use tools: write one of {}", roles.join(", ")))
 }
 
 impl JsonSchema for RateLimits {
@@ -171,12 +171,12 @@ impl JsonSchema for RateLimits {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let of = |role: Role| {
+        let of = |role: ToolRole| {
             let mut schema = generator.subschema_for::<Option<RoleQuota>>();
             schema.insert("description".to_owned(), format!("Limits of callers with the role {role}.").into());
             (role.to_string(), schema.to_value())
         };
-        let properties: Map<String, Value> = Role::ALL.iter().copied().map(of).collect();
+        let properties: Map<String, Value> = ToolRole::ALL.iter().copied().map(of).collect();
         json_schema!({
             "description": "Rate limits of one provider by role.",
             "type": "object",
@@ -190,13 +190,13 @@ impl RateLimits {
     /// The most calls that the quota of any role counts for tools of `class`.
     #[must_use]
     pub fn largest(&self, class: ToolClass) -> u32 {
-        let quotas = Role::ALL.iter().filter_map(|role| self.quota(*role, class));
+        let quotas = ToolRole::ALL.iter().filter_map(|role| self.quota(*role, class));
         quotas.map(|quota| quota.calls).max().unwrap_or_default()
     }
 
     /// The quota that binds `role` for tools of `class`; `None` is unlimited.
     #[must_use]
-    pub fn quota(&self, role: Role, class: ToolClass) -> Option<Quota> {
+    pub fn quota(&self, role: ToolRole, class: ToolClass) -> Option<Quota> {
         match self.0.get(&role) {
             Some(RoleQuota::Unlimited(_)) => None,
             Some(RoleQuota::PerClass(quotas)) => quotas.of(class).or_else(|| default_quota(role, class)),
@@ -217,10 +217,10 @@ impl ClassQuotas {
 
 /// What binds a role when the config is silent (requirement G8). A role that is not named here has what the nearest one
 /// below it has.
-fn default_quota(role: Role, class: ToolClass) -> Option<Quota> {
+fn default_quota(role: ToolRole, class: ToolClass) -> Option<Quota> {
     match class {
-        _ if role >= Role::OpsAdmin => None,
-        ToolClass::Read if role >= Role::OpsOperator => Some(Quota::hourly(200)),
+        _ if role >= ToolRole::OpsAdmin => None,
+        ToolClass::Read if role >= ToolRole::OpsOperator => Some(Quota::hourly(200)),
         ToolClass::Read => Some(Quota::hourly(100)),
         ToolClass::Scan | ToolClass::Write => Some(Quota::hourly(50)),
     }
@@ -243,18 +243,18 @@ mod tests {
     fn a_class_that_is_left_out_has_the_default_and_never_none() {
         let limits: RateLimits =
             serde_json::from_str(r#"{"ops_operator": {"scans": "5/hour"}, "ops_viewer": "unlimited"}"#).expect("valid");
-        assert_eq!(limits.quota(Role::OpsOperator, ToolClass::Scan), Some(Quota::hourly(5)));
-        assert_eq!(limits.quota(Role::OpsOperator, ToolClass::Read), Some(Quota::hourly(200)));
-        assert_eq!(limits.quota(Role::OpsViewer, ToolClass::Read), None);
-        assert_eq!(RateLimits::default().quota(Role::OpsViewer, ToolClass::Read), Some(Quota::hourly(100)));
-        assert_eq!(RateLimits::default().quota(Role::OpsAdmin, ToolClass::Write), None);
+        assert_eq!(limits.quota(ToolRole::OpsOperator, ToolClass::Scan), Some(Quota::hourly(5)));
+        assert_eq!(limits.quota(ToolRole::OpsOperator, ToolClass::Read), Some(Quota::hourly(200)));
+        assert_eq!(limits.quota(ToolRole::OpsViewer, ToolClass::Read), None);
+        assert_eq!(RateLimits::default().quota(ToolRole::OpsViewer, ToolClass::Read), Some(Quota::hourly(100)));
+        assert_eq!(RateLimits::default().quota(ToolRole::OpsAdmin, ToolClass::Write), None);
     }
 
     #[test]
     fn limits_are_of_roles_each_once() {
         for (wrong, told) in [
             (r#"{"ops_viewer": "unlimited", "ops_viewer": {}}"#, "ops_viewer is there twice"),
-            (r#"{"root": "unlimited"}"#, "`root` is no role: write one of `ops_viewer`, "),
+            (r#"{"root": "unlimited"}"#, "`root` is no role that may use tools: write one of `ops_viewer`, "),
             (r#"{"ops_viewer": null}"#, "unlimited"),
             (r#"["unlimited"]"#, "limits by role"),
         ] {

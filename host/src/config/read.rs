@@ -106,7 +106,7 @@ pub fn schema() -> schemars::Schema {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::{Role, ToolClass};
+    use crate::names::{ToolClass, ToolRole};
 
     const GOOD: &str = r"
 version: '1.0'
@@ -151,6 +151,9 @@ providers:
             (("'*.netdata.cloud'", "'*'"), vec!["c.yaml:7", "allowed_hosts[1]"]),
             (("'*.netdata.cloud'", "'*.co.uk'"), vec!["c.yaml:7", "allowed_hosts[1]", "below 'co.uk'"]),
             (("ops_viewer, timeout", "root, timeout"), vec!["min_role", "ops_viewer"]),
+            // It stands outside the order: nothing can ask for it, or limit it.
+            (("ops_viewer, timeout", "ops_auditor, timeout"), vec!["min_role", "ops_auditor", "ops_viewer"]),
+            (("ops_admin: unlimited", "ops_auditor: unlimited"), vec!["rate_limits", "`ops_auditor` is no role that"]),
             (("version: '1.0'", "version: '9'"), vec!["c.yaml:2", "version"]),
             (("vault_key: netdata_token", "vault_key: 'a b'"), vec!["vault_key", "a-z"]),
             (("  netdata:", "  Net_Data:"), vec!["provider name"]),
@@ -249,7 +252,7 @@ providers:
             assert!(first(GOOD.replace(&format!("\n{tools}"), &format!("{none}\n"))).tools.is_empty(), "{none}");
         }
         let limits = GOOD.split_once("rate_limits: ").expect("limits").1.lines().next().expect("a line");
-        let of_viewer = |limits: &crate::config::RateLimits| limits.quota(Role::OpsViewer, ToolClass::Read);
+        let of_viewer = |limits: &crate::config::RateLimits| limits.quota(ToolRole::OpsViewer, ToolClass::Read);
         let default = crate::config::RateLimits::default();
         assert_eq!(of_viewer(&first(GOOD.replace(limits, "")).rate_limits), of_viewer(&default));
         assert_eq!(

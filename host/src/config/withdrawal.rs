@@ -6,7 +6,7 @@ use super::{
     quota::RateLimits,
     sandbox::SandboxLimits,
 };
-use crate::names::{Role, ToolClass};
+use crate::names::{ToolClass, ToolRole};
 
 impl ProviderConfig {
     /// Whether `old` is granted anything that this one is not: then nothing that was loaded with `old` may go on serving in
@@ -79,7 +79,7 @@ impl<T: PartialEq> Granted<T> {
 
 impl RateLimits {
     fn covers(&self, old: &Self) -> bool {
-        Role::ALL.iter().all(|&role| {
+        ToolRole::ALL.iter().all(|&role| {
             ToolClass::ALL.iter().all(|&class| match (self.quota(role, class), old.quota(role, class)) {
                 (None, _) => true,
                 (Some(_), None) => false,

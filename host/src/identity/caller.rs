@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::names::Role;
+use crate::names::{Role, ToolRole};
 
 /// An authenticated caller. Only [`super::Identity::verify`] makes one from outside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,4 +13,12 @@ pub struct Caller {
     pub role: Option<Role>,
     /// The token's `app_metadata.team`, for cost attribution.
     pub team: Option<String>,
+}
+
+impl Caller {
+    /// What the caller may do of tools; `None` if that is nothing.
+    #[must_use]
+    pub fn tool_role(&self) -> Option<ToolRole> {
+        self.role.and_then(Role::of_tools)
+    }
 }

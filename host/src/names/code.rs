@@ -166,6 +166,13 @@ words! {
         Misconfigured = "misconfigured",
         /// The provider failed.
         ProviderFailed = "provider_failed",
+        // The trail.
+        /// As many read the audit trail as may at once.
+        TrailBusy = "trail_busy",
+        /// A search took too long.
+        SearchTooLong = "search_too_long",
+        /// The audit trail cannot be read.
+        TrailUnreadable = "trail_unreadable",
         // The hub.
         /// Nothing can be recorded, so nothing is answered.
         NotRecorded = "not_recorded",

@@ -22,7 +22,7 @@ pub use kept::Kept;
 pub use name::{NameError, ProviderName, ToolName, WireForm};
 pub use operation::{ItemKind, OperationKind};
 pub use owner::Owner;
-pub use role::Role;
+pub use role::{Role, ToolRole};
 pub use statement::StatementKind;
 pub use surface::Surface;
 pub use uri::{ResourceUri, UriError, UriPattern};

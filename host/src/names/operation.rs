@@ -29,6 +29,12 @@ words! {
         SetSecret = "set_secret",
         /// Take one out of it.
         RemoveSecret = "remove_secret",
+        /// Search the audit trail.
+        AuditList = "audit_list",
+        /// Show one call of the audit trail.
+        AuditShow = "audit_show",
+        /// Export what the audit trail holds.
+        AuditExport = "audit_export",
         /// The hub's own row of what it refused while nothing could be recorded.
         Refuse = "refuse",
     }

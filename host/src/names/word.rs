@@ -63,7 +63,7 @@ mod tests {
 
     use clap::ValueEnum as _;
 
-    use super::super::{Code, ItemKind, Kept, OperationKind, Role, StatementKind, Surface, ToolClass};
+    use super::super::{Code, ItemKind, Kept, OperationKind, Role, StatementKind, Surface, ToolClass, ToolRole};
 
     macro_rules! each_reads_back {
         ($($name:ty),+) => { $(
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn every_word_is_read_as_what_it_stands_for() {
-        each_reads_back!(Code, ItemKind, Kept, OperationKind, Role, StatementKind, Surface, ToolClass);
+        each_reads_back!(Code, ItemKind, Kept, OperationKind, Role, StatementKind, Surface, ToolClass, ToolRole);
     }
 
     #[test]
@@ -89,6 +89,9 @@ mod tests {
         for role in Role::ALL {
             assert_eq!(serde_json::json!(role), role.as_str());
             assert_eq!(role.to_possible_value().expect("a value").get_name(), role.as_str());
+        }
+        for role in ToolRole::ALL {
+            assert_eq!(serde_json::json!(role), role.as_str());
         }
         for class in ToolClass::ALL {
             assert_eq!(serde_json::json!(class), class.as_str());

@@ -5,6 +5,7 @@ mod denials;
 mod floods;
 mod kept;
 mod postgres;
+mod search;
 mod trail;
 
 use std::collections::BTreeSet;

@@ -20,6 +20,7 @@ const SOON: Duration = Duration::from_secs(20);
 pub const VIEWER: &str = "ops_viewer";
 pub const OPERATOR: &str = "ops_operator";
 pub const ADMIN: &str = "ops_admin";
+pub const AUDITOR: &str = "ops_auditor";
 
 /// A folder that goes when the test ends.
 pub struct Folder(PathBuf);

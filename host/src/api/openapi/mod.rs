@@ -6,6 +6,7 @@
 
 mod answers;
 mod names;
+mod trail;
 
 use std::sync::Arc;
 
@@ -94,6 +95,11 @@ fn document(offers: &Offers, server: &Server) -> Value {
             }
         }
         paths.add(revision, "health", "get", health_operation(&names, revision));
+    }
+    if offers.reads_the_trail() {
+        tags.push(trail::tag());
+        schemas.extend(trail::schemas());
+        paths.0.extend(trail::paths().map(|(path, operation)| (path.to_owned(), json!({ "get": operation }))));
     }
     json!({
         "openapi": "3.1.0",

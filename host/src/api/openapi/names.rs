@@ -14,6 +14,13 @@ use crate::{
 pub(super) const PROBLEM: &str = "Problem";
 pub(super) const VIOLATION: &str = "Violation";
 pub(super) const HEALTH: &str = "Health";
+pub(super) const AUDIT_EVENT: &str = "AuditEvent";
+pub(super) const AUDIT_PAGE: &str = "AuditPage";
+pub(super) const AUDIT_RECORD: &str = "AuditRecord";
+/// Operations that are there whatever the registry holds.
+pub(super) const LIST: &str = "listAuditEvents";
+pub(super) const SHOW: &str = "showAuditEvent";
+pub(super) const EXPORT: &str = "exportAuditEvents";
 
 /// Which side of a tool a schema describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,8 +48,11 @@ pub(super) struct Names<'a> {
 impl<'a> Names<'a> {
     pub(super) fn of(snapshot: &'a Snapshot) -> Self {
         let (mut operations, mut components) = (Distinct::default(), Distinct::default());
-        for reserved in [PROBLEM, VIOLATION, HEALTH] {
+        for reserved in [PROBLEM, VIOLATION, HEALTH, AUDIT_EVENT, AUDIT_PAGE, AUDIT_RECORD] {
             components.next(reserved);
+        }
+        for reserved in [LIST, SHOW, EXPORT] {
+            operations.next(reserved);
         }
         let mut names = Self { operations: HashMap::new(), components: HashMap::new() };
         let all: Vec<&Revision> = snapshot.ready().map(|revision| &**revision).collect();

@@ -1,7 +1,9 @@
 //! Where sealed entries are stored. Nothing here knows what a chain means, and nothing outside knows SQL.
 
 mod fault;
+mod listed;
 pub(super) mod postgres;
+mod reading;
 pub(super) mod sqlite;
 mod stored;
 
@@ -10,7 +12,10 @@ use std::{path::Path, time::Duration};
 use uuid::Uuid;
 
 pub(super) use fault::{Fault, Rejection, Unstored};
+pub use listed::ReadFault;
+pub(super) use listed::{Listed, Proof, Wanted};
 use postgres::{Lease, PostgresLedger};
+pub(super) use reading::Reading;
 use sqlite::SqliteLedger;
 pub(super) use stored::{Found, Stretch, Untied};
 

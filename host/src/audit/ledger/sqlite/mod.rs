@@ -5,6 +5,7 @@ mod insert;
 mod position;
 mod read;
 mod rejection;
+mod search;
 mod walk;
 
 use std::{
@@ -37,6 +38,7 @@ use crate::{
     },
 };
 
+pub(super) use search::SqliteReading;
 pub(in crate::audit) use walk::walk;
 
 /// The largest database that is looked at closely, in bytes: it takes a second for each few hundred MiB.

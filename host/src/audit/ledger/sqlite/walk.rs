@@ -36,26 +36,37 @@ pub(super) fn stretch(
     writer: Uuid,
     seq: i64,
 ) -> rusqlite::Result<Option<Stretch>> {
+    let (mut entries, mut end) = (Vec::new(), None);
+    let previous = batch(connection, number, writer, seq, &mut |found| match found {
+        Found::Entry { entry: Ok(entry), .. } => {
+            entries.push(entry);
+            true
+        }
+        Found::Batch { seq, head, signature, .. } => {
+            end = Some((Head { seq, hash: head.try_into().unwrap_or_default() }, signature));
+            false
+        }
+        _ => true,
+    })?;
+    Ok(end.map(|(head, signature)| Stretch { previous, entries, head, signature }))
+}
+
+/// Tells of the entries from the first of the batch that an entry is in, until `visit` has enough; gives the head before them.
+pub(super) fn batch(
+    connection: &Connection,
+    number: i64,
+    writer: Uuid,
+    seq: i64,
+    visit: &mut dyn FnMut(Found) -> bool,
+) -> rusqlite::Result<Head> {
     let (first, end) = position::all(number).into_inner();
     let at = position::of(number, seq);
     let before = "SELECT position, head FROM ops.audit_batches WHERE position >= ?1 AND position < ?2 \
         ORDER BY position DESC LIMIT 1";
     let previous = connection.query_row(before, [first, at], read::head).optional()?.unwrap_or(Head::NONE);
     let range = position::of(number, previous.seq + 1)..=end;
-    let (mut entries, mut stretch) = (Vec::new(), None);
-    self::entries(connection, range, &HashMap::from([(number, writer)]), &mut |found| match found {
-        Found::Entry { entry: Ok(entry), .. } => {
-            entries.push(entry);
-            true
-        }
-        Found::Batch { seq, head, signature, .. } => {
-            let head = Head { seq, hash: head.try_into().unwrap_or_default() };
-            stretch = Some(Stretch { previous, entries: std::mem::take(&mut entries), head, signature });
-            false
-        }
-        _ => true,
-    })?;
-    Ok(stretch)
+    entries(connection, range, &HashMap::from([(number, writer)]), visit)?;
+    Ok(previous)
 }
 
 fn writers(connection: &Connection, visit: &mut dyn FnMut(Found)) -> rusqlite::Result<Writers> {
