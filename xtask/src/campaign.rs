@@ -18,7 +18,7 @@ struct Campaign {
     about: &'static str,
 }
 
-const ALL: [Campaign; 4] = [
+const ALL: [Campaign; 5] = [
     Campaign {
         name: "calls",
         tests: &["hostile::flood::"],
@@ -28,6 +28,11 @@ const ALL: [Campaign; 4] = [
         name: "kills",
         tests: &["trail::kills::"],
         about: "five hundred hubs that are killed under load: whatever reached the upstream has its row",
+    },
+    Campaign {
+        name: "honest",
+        tests: &["no_honest_database_is_accused"],
+        about: "a thousand trails of hubs that share a database, fail, crash and lose power: none is said to be tampered with",
     },
     Campaign {
         name: "floods",

@@ -36,6 +36,9 @@ struct Overview {
     /// Why nothing can be recorded, so that nothing runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     audit_error: Option<String>,
+    /// Why checkpoints of the audit trail do not reach a place outside the database. Calls go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checkpoint_error: Option<String>,
     providers: Vec<Health>,
 }
 
@@ -67,6 +70,7 @@ impl Overview {
         self.config_error = self.config_error.take().map(|_| asked.to_owned());
         self.audit_error =
             self.audit_error.take().map(|_| "nothing can be recorded: ask with a token to see why".to_owned());
+        self.checkpoint_error = self.checkpoint_error.take().map(|_| asked.to_owned());
         for health in &mut self.providers {
             health.error = health.error.take().map(|_| asked.to_owned());
         }
@@ -109,8 +113,10 @@ fn overview(hub: &Hub, snapshot: &Snapshot) -> Overview {
         let since = refusal.since.to_rfc3339_opts(SecondsFormat::Secs, true);
         format!("nothing can be recorded since {since}, so nothing runs: {}", refusal.why)
     });
-    let status = if audit_error.is_some() { status.max(Status::Degraded) } else { status };
-    Overview { status, config_error: snapshot.config_problem.clone(), audit_error, providers }
+    let checkpoint_error = hub.checkpoint_problem();
+    let status =
+        if audit_error.is_some() || checkpoint_error.is_some() { status.max(Status::Degraded) } else { status };
+    Overview { status, config_error: snapshot.config_problem.clone(), audit_error, checkpoint_error, providers }
 }
 
 fn unchecked(provider: &str, status: Status, error: Option<String>) -> Health {

@@ -7,13 +7,15 @@ use chrono::{DateTime, Utc};
 use uuid::{Builder, Uuid};
 
 use super::{
+    certificate::{self, Certificate},
+    checkpoint::Document,
     entry::Entry,
     error::AuditError,
     event::Event,
     key::AuditKey,
     ledger::{Fault, Ledger, Rejection, Stretch, Unstored, postgres::Lease},
     seal::{Head, is_signed, seal},
-    statement::{Checkpoint, FORMAT, Start, Statement},
+    statement::{Checkpoint, FORMAT, Start, Statement, Tie},
 };
 use crate::store::location::Location;
 
@@ -34,6 +36,7 @@ enum IfAnswered {
 pub(super) struct Journal {
     ledger: Ledger,
     key: AuditKey,
+    certificates: Vec<Certificate>,
     writer: Uuid,
     /// When the newest batch was sealed.
     sealed_at: DateTime<Utc>,
@@ -47,9 +50,10 @@ impl Journal {
     /// Opens the trail and begins the chain of a writer, whose lock is held already.
     pub(super) fn open(data: &Path, database: &Location, writer: Uuid) -> Result<Self, AuditError> {
         let key = AuditKey::open(data)?;
+        let certificates = certificate::read(data)?;
         let ledger = Ledger::open(data, database, writer)?;
         let sealed_at = DateTime::<Utc>::MIN_UTC;
-        let mut journal = Self { ledger, key, writer, sealed_at, has_news: false, has_started: false };
+        let mut journal = Self { ledger, key, certificates, writer, sealed_at, has_news: false, has_started: false };
         journal.start().map_err(|fault| AuditError::Open(fault.to_string()))?;
         Ok(journal)
     }
@@ -57,7 +61,8 @@ impl Journal {
     fn start(&mut self) -> Result<(), Fault> {
         let ties = self.ledger.untied()?.into_iter().map(|untied| untied.tie).collect();
         let hub = env!("CARGO_PKG_VERSION").to_owned();
-        let start = Start { format: FORMAT, hub, key: self.key.public().to_string(), ties };
+        let certificates = self.certificates.clone();
+        let start = Start { certificates, format: FORMAT, hub, key: self.key.public().to_string(), ties };
         self.write(vec![Cow::Owned(Entry::Statement(Box::new(Statement::start(&start))))], IfAnswered::Enough)?;
         self.has_started = true;
         Ok(())
@@ -154,26 +159,33 @@ impl Journal {
         Ok(answered)
     }
 
-    /// Whether this hub's key has signed these entries as they are.
+    /// Whether this hub's key, or one before it, has signed these entries as they are.
     fn is_ours(&self, writer: Uuid, stretch: &Stretch) -> bool {
         let Stretch { previous, entries, head, signature } = stretch;
         let hashed = entries.iter().fold(*previous, |at, sealed| at.after(&sealed.entry.encoding(&sealed.place)));
-        hashed == *head && is_signed(&self.key.public(), writer, previous, head, signature)
+        hashed == *head
+            && certificate::with_predecessors(self.key.public(), &self.certificates)
+                .iter()
+                .any(|key| is_signed(key, writer, previous, head, signature))
     }
 
     /// States where the chains stand, if something has happened since that was last stated: here, or in a chain of which
-    /// nobody has named the end. `is_alive` says of whom more is to be expected.
-    pub(super) fn checkpoint(&mut self, is_alive: impl Fn(Uuid) -> bool) -> Result<(), Fault> {
+    /// nobody has named the end. `is_alive` says of whom more is to be expected. Gives the same for places outside the database,
+    /// if there was something to state.
+    pub(super) fn checkpoint(&mut self, is_alive: impl Fn(Uuid) -> bool) -> Result<Option<Document>, Fault> {
         let untied = self.ledger.untied()?;
         // Checkpoints of those who live are no news, or two hubs would answer each other for ever.
         let is_news = self.has_news || untied.iter().any(|chain| !(chain.is_checkpoint && is_alive(chain.tie.writer)));
-        if is_news {
-            let ties = untied.into_iter().map(|untied| untied.tie).collect();
-            let statement = Statement::checkpoint(&Checkpoint { ties });
-            self.write(vec![Cow::Owned(Entry::Statement(Box::new(statement)))], IfAnswered::Enough)?;
-            self.has_news = false;
+        if !is_news {
+            return Ok(None);
         }
-        Ok(())
+        let ties: Vec<_> = untied.into_iter().map(|untied| untied.tie).collect();
+        let statement = Statement::checkpoint(&Checkpoint { ties: ties.clone() });
+        self.write(vec![Cow::Owned(Entry::Statement(Box::new(statement)))], IfAnswered::Enough)?;
+        self.has_news = false;
+        let Head { seq, hash: head } = self.ledger.head()?;
+        let own = Tie { head, seq, writer: self.writer };
+        Ok(Some(Document::sign(&self.key, ties.into_iter().chain([own]).collect())))
     }
 
     fn write(

@@ -62,6 +62,12 @@ impl FromStr for PublicKey {
     }
 }
 
+fn seed() -> io::Result<Vec<u8>> {
+    let mut fresh = vec![0; KEY_LENGTH];
+    SystemRandom::new().fill(&mut fresh).map_err(|_| io::Error::other("the system's random source failed"))?;
+    Ok(fresh)
+}
+
 impl AuditKey {
     /// Where the key of a data folder is.
     #[must_use]
@@ -74,12 +80,15 @@ impl AuditKey {
     /// # Errors
     /// When the file cannot be read or made.
     pub fn open(data: &Path) -> io::Result<Self> {
-        let seed = private_file::read_or_create(&Self::path(data), || {
-            let mut fresh = vec![0; KEY_LENGTH];
-            SystemRandom::new().fill(&mut fresh).map_err(|_| io::Error::other("the system's random source failed"))?;
-            Ok(fresh)
-        })?;
+        let seed = private_file::read_or_create(&Self::path(data), seed)?;
         Self::of(&seed)
+    }
+
+    /// A new key, with what its file holds.
+    pub(super) fn fresh() -> io::Result<(Vec<u8>, Self)> {
+        let seed = seed()?;
+        let key = Self::of(&seed)?;
+        Ok((seed, key))
     }
 
     /// Reads the key in `data`; `None` if there is none.

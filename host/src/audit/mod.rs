@@ -5,6 +5,8 @@
 //! again ([`Audit::turn_away`]).
 
 mod body;
+mod certificate;
+mod checkpoint;
 mod csv;
 mod cursor;
 mod denials;
@@ -16,6 +18,7 @@ mod export;
 mod filter;
 mod follow;
 mod frequent;
+mod heads;
 mod intake;
 mod journal;
 mod key;
@@ -26,6 +29,7 @@ mod presence;
 mod recorder;
 mod seal;
 mod shown;
+mod sinks;
 mod standing;
 mod statement;
 mod sweep;
@@ -34,12 +38,15 @@ mod verify;
 mod writer;
 
 pub use body::{Body, excerpt};
+pub use certificate::renew as renew_key;
+pub use checkpoint::CheckpointError;
 pub use cursor::{Cursor, NoCursor};
 pub use error::AuditError;
 pub use event::{Event, Intent, Outcome, Sharing, UpstreamQuota};
 pub use export::{Export, ExportFormat};
 pub use filter::{Filter, FilterError, Parameter, Query, Scope};
 pub use follow::{Follow, News};
+pub use heads::checkpoint;
 pub use key::{AuditKey, NoPublicKey, PublicKey};
 pub use ledger::ReadFault;
 pub use standing::Refusal;

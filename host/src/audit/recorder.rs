@@ -21,6 +21,7 @@ use super::{
     ledger::Fault,
     message::{Done, Message},
     presence::Presence,
+    sinks::Outlet,
     standing::Standing,
 };
 use crate::store::{location::Location, sqlite::BUSY_TIMEOUT};
@@ -31,6 +32,8 @@ const TRY_AGAIN: Duration = Duration::from_millis(500);
 const RETRY_BUSY_TIMEOUT: Duration = Duration::from_millis(100);
 /// How often it is stated where the chains stand, if something has happened.
 const CHECKPOINT: Duration = Duration::from_secs(60);
+/// The first comes sooner: a sink that fails is known before anybody relies on it.
+const FIRST_CHECKPOINT: Duration = Duration::from_secs(5);
 /// How long the end of the hub waits for writing to become possible.
 const ENDING: Duration = Duration::from_secs(5);
 
@@ -49,6 +52,7 @@ pub(super) struct Recorder {
     next_checkpoint: Instant,
     phase: Phase,
     standing: Arc<Standing>,
+    outlet: Arc<Outlet>,
     presence: Presence,
 }
 
@@ -58,6 +62,7 @@ impl Recorder {
         data: &Path,
         database: Location,
         standing: Arc<Standing>,
+        outlet: Arc<Outlet>,
         queue: mpsc::WeakSender<Message>,
     ) -> Result<Self, AuditError> {
         let id = Uuid::now_v7();
@@ -69,8 +74,8 @@ impl Recorder {
                 .map_err(|error| AuditError::Open(error.to_string()))?;
         }
         presence.watch(id, queue)?;
-        let next_checkpoint = Instant::now() + CHECKPOINT;
-        Ok(Self { journal, database, next_checkpoint, phase: Phase::Writable, standing, presence })
+        let next_checkpoint = Instant::now() + FIRST_CHECKPOINT;
+        Ok(Self { journal, database, next_checkpoint, phase: Phase::Writable, standing, outlet, presence })
     }
 
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Message>, clock: &runtime::Runtime) {
@@ -101,6 +106,8 @@ impl Recorder {
                 self.checkpoint();
             }
         }
+        // So that the end of a hub that was stopped is named too.
+        self.checkpoint();
         self.finish();
     }
 
@@ -252,8 +259,10 @@ impl Recorder {
         }
         let Self { journal, presence, .. } = self;
         let stated = presence.living(journal).and_then(|living| journal.checkpoint(|writer| living.includes(writer)));
-        if let Err(fault) = stated {
-            self.refuse(&fault);
+        match stated {
+            Ok(None) => {}
+            Ok(Some(document)) => self.outlet.put(document.line()),
+            Err(fault) => self.refuse(&fault),
         }
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::body::Digest;
+use super::{body::Digest, certificate::Certificate};
 use crate::names::StatementKind;
 
 /// The version of the format that chains are written in (`docs/audit-format.md`).
@@ -28,6 +28,9 @@ pub(super) struct Tie {
 /// The body of a `start`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Start {
+    /// Of the keys before this one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) certificates: Vec<Certificate>,
     pub(super) format: u32,
     /// The program's version.
     pub(super) hub: String,
@@ -109,7 +112,13 @@ mod tests {
     #[test]
     fn a_statement_is_canonical_and_reads_back() {
         let ties = vec![Tie { head: [7; 32], seq: 3, writer: Uuid::now_v7() }];
-        let start = Start { format: FORMAT, hub: "1.2.3".to_owned(), key: "k".to_owned(), ties: ties.clone() };
+        let start = Start {
+            certificates: Vec::new(),
+            format: FORMAT,
+            hub: "1.2.3".to_owned(),
+            key: "k".to_owned(),
+            ties: ties.clone(),
+        };
         let checkpoint = Checkpoint { ties: ties.clone() };
         for statement in [Statement::start(&start), Statement::checkpoint(&checkpoint)] {
             assert_eq!(json::canonical_of_any(statement.body()).expect("JSON"), statement.body());

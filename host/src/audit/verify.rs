@@ -10,6 +10,8 @@ use chain::Chains;
 pub use report::Report;
 
 use super::{
+    certificate,
+    checkpoint::{CheckpointError, Checkpoints},
     key::{AuditKey, PublicKey},
     ledger::{postgres, sqlite::walk},
 };
@@ -37,45 +39,59 @@ pub enum VerifyError {
     /// The database cannot be read, or reached.
     #[error(transparent)]
     Postgres(#[from] PostgresError),
+    /// A file of checkpoints cannot be used.
+    #[error(transparent)]
+    Checkpoints(#[from] CheckpointError),
     /// The key cannot be read.
     #[error("the audit key cannot be read: {0}")]
     Key(#[from] std::io::Error),
 }
 
-/// Walks every writer's chain. Signatures are held against the key in `data`, or against `trusted` if any key is named.
+/// Walks every writer's chain. Signatures are held against the key in `data`, or against `trusted` if any key is named; what
+/// is there, against what the `checkpoints` in files of somewhere else say was there.
 ///
 /// # Errors
 /// When the trail or its key cannot be read.
-pub fn verify(data: &Path, database: &Location, trusted: &[PublicKey]) -> Result<Report, VerifyError> {
+pub fn verify(
+    data: &Path,
+    database: &Location,
+    trusted: &[PublicKey],
+    checkpoints: &[PathBuf],
+) -> Result<Report, VerifyError> {
+    must_exist(database)?;
+    let trusted = trusted_keys(data, trusted)?;
+    let Checkpoints { heads, problems } = Checkpoints::read(checkpoints, &trusted)?;
+    let mut report = Report::default();
+    problems.into_iter().for_each(|problem| report.problem(problem));
+    let chains = Chains::new(trusted, heads);
     match database {
-        Location::File(file) => verify_file(data, file, trusted),
-        Location::Postgres(settings) => verify_server(data, settings, trusted),
+        Location::File(file) => verify_file(file, chains, report),
+        Location::Postgres(settings) => verify_server(settings, chains, report),
     }
 }
 
-fn verify_server(data: &Path, settings: &Settings, trusted: &[PublicKey]) -> Result<Report, VerifyError> {
-    let trusted = if trusted.is_empty() { vec![own_key(data)?] } else { trusted.to_vec() };
+/// Nothing is made here, not even a folder: whoever verifies an empty place is told so.
+pub(super) fn must_exist(database: &Location) -> Result<(), VerifyError> {
+    match database {
+        Location::File(file) if !file.exists() => Err(VerifyError::Missing(file.clone())),
+        Location::File(_) | Location::Postgres(_) => Ok(()),
+    }
+}
+
+fn verify_server(settings: &Settings, mut chains: Chains, mut report: Report) -> Result<Report, VerifyError> {
     let mut session = Session::open_to_read(settings.clone())?;
-    let (mut report, mut chains) = (Report::default(), Chains::new(trusted));
     postgres::walk(&mut session, &mut |found| chains.visit(found, &mut report))?;
     chains.end(&mut report);
     Ok(report)
 }
 
-fn verify_file(data: &Path, database: &Path, trusted: &[PublicKey]) -> Result<Report, VerifyError> {
-    // Nothing is made here, not even a folder: whoever verifies an empty place is told so.
-    if !database.exists() {
-        return Err(VerifyError::Missing(database.to_owned()));
-    }
-    let trusted = if trusted.is_empty() { vec![own_key(data)?] } else { trusted.to_vec() };
+fn verify_file(database: &Path, mut chains: Chains, mut report: Report) -> Result<Report, VerifyError> {
     let connection = sqlite::open_read_only(database)?;
     // One transaction: the walk sees one moment of a database that is being written to.
     connection.execute_batch("BEGIN")?;
-    let mut report = Report::default();
     for difference in schema::differences(&connection, sqlite::version(&connection)?.min(schema::VERSION))? {
         report.problem(format!("the schema of the database was changed: {difference}"));
     }
-    let mut chains = Chains::new(trusted);
     let walked = walk(&connection, &mut |found| chains.visit(found, &mut report));
     chains.end(&mut report);
     match walked {
@@ -88,7 +104,21 @@ fn verify_file(data: &Path, database: &Path, trusted: &[PublicKey]) -> Result<Re
     Ok(report)
 }
 
+/// Those that are named, and those that they have signed; or that of the data folder, and those that came before it.
+fn trusted_keys(data: &Path, named: &[PublicKey]) -> Result<Vec<PublicKey>, VerifyError> {
+    let certificates = certificate::read(data)?;
+    if named.is_empty() {
+        return Ok(certificate::with_predecessors(own_key(data)?, &certificates));
+    }
+    let mut trusted = named.to_vec();
+    certificate::trust_signed(&mut trusted, &certificates);
+    Ok(trusted)
+}
+
 fn own_key(data: &Path) -> Result<PublicKey, VerifyError> {
     let key = AuditKey::read(data)?.ok_or_else(|| VerifyError::Missing(AuditKey::path(data)))?;
     Ok(key.public())
 }
+
+#[cfg(test)]
+mod tests;

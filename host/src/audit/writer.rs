@@ -10,6 +10,7 @@ use tokio::{
     runtime,
     sync::{Mutex, mpsc, oneshot},
 };
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
@@ -18,10 +19,11 @@ use super::{
     event::{Event, Intent},
     message::Message,
     recorder::Recorder,
+    sinks::Outlet,
     standing::{Refusal, Standing},
     trail::Trail,
 };
-use crate::store::location::Location;
+use crate::{config::CheckpointSink, store::location::Location};
 
 /// Events that may wait for the writer; a call that finds the queue full waits for a place.
 const QUEUE: usize = 4096;
@@ -32,6 +34,7 @@ pub struct Audit {
     queue: mpsc::Sender<Message>,
     standing: Arc<Standing>,
     trail: Trail,
+    outlet: Arc<Outlet>,
     thread: Arc<Mutex<Option<thread::JoinHandle<()>>>>,
     #[cfg(feature = "bench")]
     forgets: bool,
@@ -45,15 +48,17 @@ impl Audit {
     pub fn open(data: &Path, database: impl Into<Location>) -> Result<Self, AuditError> {
         let (queue, waiting) = mpsc::channel(QUEUE);
         let standing = Arc::<Standing>::default();
+        let outlet = Arc::<Outlet>::default();
         // The writer's own, for it waits on its queue and on time.
         let clock = runtime::Builder::new_current_thread().enable_time().build()?;
         let (opened, is_open) = answers::channel();
         let database = database.into();
         let trail = Trail::of(database.clone());
-        let (data, told, weak) = (data.to_owned(), Arc::clone(&standing), queue.downgrade());
+        let (data, weak) = (data.to_owned(), queue.downgrade());
+        let (told, given) = (Arc::clone(&standing), Arc::clone(&outlet));
         // Opened by the thread that goes on with it: a database on a network is waited for on a runtime of that thread's own.
         let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || {
-            let recorder = match Recorder::open(&data, database, told, weak) {
+            let recorder = match Recorder::open(&data, database, told, given, weak) {
                 Ok(recorder) => recorder,
                 // Whoever opens waits for it.
                 Err(error) => return drop(opened.send(Err(error))),
@@ -67,6 +72,7 @@ impl Audit {
             queue,
             standing,
             trail,
+            outlet,
             thread: Arc::new(Mutex::new(Some(thread))),
             #[cfg(feature = "bench")]
             forgets: false,
@@ -100,6 +106,23 @@ impl Audit {
         self.standing.refusal()
     }
 
+    /// Why the newest checkpoint could not be given to a sink; `None` while all have what they should.
+    #[must_use]
+    pub fn checkpoint_problem(&self) -> Option<String> {
+        self.outlet.problem()
+    }
+
+    /// Gives checkpoints to the sinks that there are at the time, until the `end`. What fails is tried again, and told by
+    /// [`Self::checkpoint_problem`].
+    pub async fn give_checkpoints(&self, sinks: impl Fn() -> Vec<CheckpointSink>, end: &CancellationToken) {
+        self.outlet.give(sinks, end).await;
+    }
+
+    /// Gives the last checkpoint, after [`Self::close`] has made it. Waits for two seconds at most.
+    pub async fn give_last_checkpoint(&self, sinks: Vec<CheckpointSink>) {
+        self.outlet.give_last(sinks).await;
+    }
+
     /// Records an event; returns when it is on disk, with the id of its row. That is the event's own, but for a denial
     /// that shares a row with others of its second, and waits for its end.
     ///
@@ -130,7 +153,7 @@ impl Audit {
 
     /// Writes what waits, then ends the writer. What comes later is refused with [`AuditError::Closed`]. While nothing can be
     /// recorded that is tried for a few seconds; what then has no row is told of as `interrupted` by the next start.
-    pub async fn close(self) {
+    pub async fn close(&self) {
         // An error means that the writer has ended already.
         let _ = self.queue.send(Message::Close).await;
         let Some(thread) = self.thread.lock().await.take() else { return };

@@ -72,6 +72,12 @@ impl Hub {
         self.parts.audit.refusal()
     }
 
+    /// Why a checkpoint of the audit trail could not be given away; `None` while all goes well.
+    #[must_use]
+    pub fn checkpoint_problem(&self) -> Option<String> {
+        self.parts.audit.checkpoint_problem()
+    }
+
     /// Who callers are verified by.
     #[must_use]
     pub fn identity(&self) -> &Identity {

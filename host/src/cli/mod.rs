@@ -5,8 +5,8 @@ mod allocator;
 mod filters;
 mod migrate;
 mod options;
-mod recorded;
 mod reading;
+mod recorded;
 mod serve;
 mod trail;
 

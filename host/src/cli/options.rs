@@ -199,6 +199,10 @@ pub enum AuditCommand {
         /// A public key that is trusted to sign the trail, as `audit key` prints it; that of the data folder unless one is given
         #[arg(long = "key", value_name = "KEY")]
         keys: Vec<PublicKey>,
+        /// A file of checkpoints from somewhere else (`audit.checkpoints` in the config, or `audit checkpoint`): what they saw
+        /// must be there
+        #[arg(long = "checkpoint", value_name = "FILE")]
+        checkpoints: Vec<PathBuf>,
     },
     /// List events, newest first
     List(ListOptions),
@@ -208,8 +212,15 @@ pub enum AuditCommand {
     Export(ExportOptions),
     /// Show events as they are recorded
     Tail(TailOptions),
+    /// Print a signed checkpoint of the trail as it is now; keep it where whoever has the database cannot change it
+    Checkpoint,
     /// Print the public key that this hub signs the trail with; keep it where whoever has the database cannot change it
-    Key,
+    Key {
+        /// Put a new key in its place first, signed by the old one: who trusts that trusts this. Hubs that run go on with the
+        /// old one until they end
+        #[arg(long)]
+        new: bool,
+    },
 }
 
 /// Parses a URL below which endpoints can be.

@@ -15,6 +15,7 @@ use crate::{
     api,
     audit::Audit,
     call::{Hub, HubParts, watch_health},
+    config::CheckpointSink,
     health::HealthBoard,
     http,
     identity::{Identity, IdpSettings, JwksSource, LocalKeys},
@@ -47,7 +48,8 @@ pub(super) fn serve_http(options: &Options, serve: ServeOptions) -> anyhow::Resu
         let own_address = OwnAddress::new(listening, serve.public_url.as_ref());
         let concurrency = ConcurrencyLimit::new(serve.max_calls_per_caller);
         let published = serve.public_url.as_ref().map(http::resources).unwrap_or_default();
-        let starting = Running::start(options, &serve.identity, published, concurrency, own_address, &end);
+        let starting =
+            Running::start(options, &serve.identity, published, concurrency, own_address, Stdout::Free, &end);
         let Some(running) = unless(&end, starting).await? else { return Ok(ExitCode::SUCCESS) };
         running.loaded(NEXT_LOADED, ALL_LOADED, &end).await;
         let address = http::PublicAddress { base_url: serve.public_url, listening: Some(listening) };
@@ -80,7 +82,8 @@ pub(super) fn stdio(options: &Options, mcp: &McpOptions) -> anyhow::Result<ExitC
     run(async {
         let end = end_on_signal()?;
         let (concurrency, own_address) = (ConcurrencyLimit::default(), OwnAddress::default());
-        let starting = Running::start(options, &mcp.identity, Vec::new(), concurrency, own_address, &end);
+        let starting =
+            Running::start(options, &mcp.identity, Vec::new(), concurrency, own_address, Stdout::OfClient, &end);
         let Some(running) = unless(&end, starting).await? else { return Ok(ExitCode::SUCCESS) };
         // A client of standard input asks once what there is: it gets the whole of it, however long that takes.
         running.loaded(Duration::MAX, Duration::MAX, &end).await;
@@ -140,11 +143,28 @@ fn end_on_signal() -> anyhow::Result<CancellationToken> {
     Ok(end)
 }
 
+/// Whose the standard output is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stdout {
+    Free,
+    /// Of a client that speaks MCP there, and that nothing else may be said to.
+    OfClient,
+}
+
+impl Stdout {
+    /// Where checkpoints of the audit trail go.
+    fn sinks(self, registry: &Registry) -> Vec<CheckpointSink> {
+        let sinks = registry.checkpoints();
+        sinks.iter().filter(|sink| self == Self::Free || **sink != CheckpointSink::Stdout).cloned().collect()
+    }
+}
+
 /// The hub and the tasks that keep it current.
 struct Running {
     hub: Arc<Hub>,
     audit: Audit,
     tasks: TaskTracker,
+    stdout: Stdout,
 }
 
 impl Running {
@@ -154,6 +174,7 @@ impl Running {
         published: Vec<String>,
         concurrency: ConcurrencyLimit,
         own_address: OwnAddress,
+        stdout: Stdout,
         end: &CancellationToken,
     ) -> anyhow::Result<Self> {
         let data = &options.data;
@@ -178,7 +199,9 @@ impl Running {
         let tasks = TaskTracker::new();
         tasks.spawn(registry::watch(registry, first, seen, end.clone()));
         tasks.spawn(watch_health(Arc::clone(&hub), end.clone()));
-        Ok(Self { hub, audit, tasks })
+        let (giver, given, giving) = (audit.clone(), Arc::clone(hub.registry()), end.clone());
+        tasks.spawn(async move { giver.give_checkpoints(|| stdout.sinks(&given), &giving).await });
+        Ok(Self { hub, audit, tasks, stdout })
     }
 
     /// Waits until every provider is loaded or has failed, but not longer than that for the next and for all, nor than until
@@ -195,8 +218,10 @@ impl Running {
         self.tasks.close();
         self.tasks.wait().await;
         self.hub.drain().await;
+        let sinks = self.stdout.sinks(self.hub.registry());
         drop(self.hub);
         self.audit.close().await;
+        self.audit.give_last_checkpoint(sinks).await;
     }
 }
 

@@ -13,8 +13,8 @@ use crate::{
 
 pub(super) fn run(options: &Options, command: &AuditCommand) -> anyhow::Result<ExitCode> {
     match command {
-        AuditCommand::Verify { keys } => {
-            let report = audit::verify(&options.data, &options.database()?, keys)?;
+        AuditCommand::Verify { keys, checkpoints } => {
+            let report = audit::verify(&options.data, &options.database()?, keys, checkpoints)?;
             for problem in &report.problems {
                 println!("{problem}");
             }
@@ -30,9 +30,14 @@ pub(super) fn run(options: &Options, command: &AuditCommand) -> anyhow::Result<E
         AuditCommand::Show(show) => reading::show(options, show),
         AuditCommand::Export(export) => reading::export(options, export),
         AuditCommand::Tail(tail) => reading::tail(options, tail),
-        AuditCommand::Key => {
+        AuditCommand::Checkpoint => {
+            println!("{}", audit::checkpoint(&options.data, &options.database()?)?);
+            Ok(ExitCode::SUCCESS)
+        }
+        AuditCommand::Key { new } => {
             private_file::own_folder(&options.data)?;
-            println!("{}", AuditKey::open(&options.data)?.public());
+            let key = if *new { audit::renew_key(&options.data)? } else { AuditKey::open(&options.data)? };
+            println!("{}", key.public());
             Ok(ExitCode::SUCCESS)
         }
     }

@@ -10,6 +10,8 @@ use crate::names::{ProviderName, ToolName, UriPattern};
 
 /// The most DNS servers: more would only make a failing lookup slower.
 const DNS_SERVERS_MAX: usize = 8;
+/// The most sinks of checkpoints: each is written to each minute.
+const CHECKPOINTS_MAX: usize = 8;
 /// The most entries of `queries` of one provider: each is compared at each request.
 const QUERIES_MAX: usize = 64;
 /// The most entries of all `resources_for` together: each is compared with each.
@@ -24,6 +26,11 @@ pub(super) fn first_wrong(config: &Config) -> Option<Wrong> {
     if servers > DNS_SERVERS_MAX {
         let reason = format!("{servers} are too many: name at most {DNS_SERVERS_MAX}");
         return Some(("outbound.dns_servers".to_owned(), reason));
+    }
+    let sinks = config.audit.checkpoints.len();
+    if sinks > CHECKPOINTS_MAX {
+        let reason = format!("{sinks} are too many: name at most {CHECKPOINTS_MAX}");
+        return Some(("audit.checkpoints".to_owned(), reason));
     }
     let of_one = config.providers.iter().find_map(|(name, provider)| {
         let (place, reason) = provider

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::sink::CheckpointSink;
 use crate::names::Kept;
 
 /// What is kept of the two bodies of a call. What is left out is as outside: a tool's as its provider's, that as for all.
@@ -47,6 +48,11 @@ pub struct AuditConfig {
     /// What is kept of bodies, where neither provider nor tool says otherwise; all of them when left out.
     #[serde(default)]
     pub keep: KeptBodies,
+    /// Where signed checkpoints go, each minute in which something was recorded and at the hub's end: places that whoever can
+    /// change the database cannot change. `bulkhead audit verify --checkpoint FILE` compares them with the trail. At most 8.
+    #[serde(default)]
+    #[schemars(length(max = 8))]
+    pub checkpoints: Vec<CheckpointSink>,
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub mod properties;
 mod quota;
 mod read;
 mod sandbox;
+mod sink;
 mod withdrawal;
 
 pub use bounded::ToolTimeout;
@@ -22,3 +23,4 @@ pub use kept::{AuditConfig, KeptBodies};
 pub use quota::{ClassQuotas, Quota, QuotaError, RateLimits, RoleQuota};
 pub use read::{ConfigError, parse, read, schema};
 pub use sandbox::{SandboxLimits, StackKib};
+pub use sink::CheckpointSink;

@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::snapshot::Snapshot;
-use crate::{outbound::OwnAddress, sandbox::Sandbox};
+use crate::{config::CheckpointSink, outbound::OwnAddress, sandbox::Sandbox};
 
 /// Where the registry gets everything from.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub struct Registry {
     pub(super) sources: Sources,
     pub(super) sandbox: Arc<Sandbox>,
     pub(super) current: ArcSwap<Snapshot>,
+    /// Where checkpoints of the audit trail go, by the config in use.
+    pub(super) checkpoints: ArcSwap<Vec<CheckpointSink>>,
     /// Held by the one reload that is under way.
     pub(super) reloading: Arc<Mutex<()>>,
     pub(super) changes: watch_channel::Sender<u64>,
@@ -36,13 +38,26 @@ impl Registry {
     #[must_use]
     pub fn new(sources: Sources, sandbox: Arc<Sandbox>) -> Self {
         let (changes, _) = watch_channel::channel(0);
-        Self { sources, sandbox, current: ArcSwap::default(), reloading: Arc::default(), changes }
+        Self {
+            sources,
+            sandbox,
+            current: ArcSwap::default(),
+            checkpoints: ArcSwap::default(),
+            reloading: Arc::default(),
+            changes,
+        }
     }
 
     /// All providers at this moment.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// Where checkpoints of the audit trail go now, with whole paths.
+    #[must_use]
+    pub fn checkpoints(&self) -> Arc<Vec<CheckpointSink>> {
+        self.checkpoints.load_full()
     }
 
     /// Changes whenever a new snapshot is in use.

@@ -19,7 +19,7 @@ use super::{
     snapshot::{Configs, Entry, Snapshot},
 };
 use crate::{
-    config::{self, ConfigError, ProviderConfig},
+    config::{self, CheckpointSink, ConfigError, ProviderConfig},
     names::ProviderName,
 };
 
@@ -62,6 +62,7 @@ impl Reloaded {
 pub(super) struct Wanted {
     providers: BTreeMap<ProviderName, ProviderConfig>,
     way_out: WayOut,
+    checkpoints: Vec<CheckpointSink>,
 }
 
 /// A reload that has begun: who is disabled or removed is out, who is new or granted less is [`Entry::Loading`]. Dropping it leaves it at what
@@ -106,7 +107,8 @@ impl Registry {
         let read = async {
             let config = self.read_config().await?;
             let way_out = self.way_out(&config).await?;
-            Ok(Wanted { providers: config.providers, way_out })
+            let checkpoints = config.audit.checkpoints.into_iter().map(|sink| self.placed(sink)).collect();
+            Ok(Wanted { providers: config.providers, way_out, checkpoints })
         };
         let read = read.await;
         if let Err(error) = &read {
@@ -120,7 +122,8 @@ impl Registry {
     pub(super) async fn begin_with(self: &Arc<Self>, wanted: Wanted, eager: bool) -> Reload {
         let one_at_a_time = Arc::clone(&self.reloading).lock_owned().await;
         let old = self.snapshot();
-        let Wanted { providers, way_out } = wanted;
+        let Wanted { providers, way_out, checkpoints } = wanted;
+        self.checkpoints.store(Arc::new(checkpoints));
         let configs: Configs = Arc::new(providers.clone());
         let (off, mut on): (Vec<_>, Vec<_>) = providers.into_iter().partition(|(_, wanted)| !wanted.enabled);
         let mut entries = old.entries.clone();
@@ -153,6 +156,14 @@ impl Registry {
         let roots = read.unwrap_or_else(|error| Err(cut_off(&error)))?;
         let dns_servers = config.outbound.dns_servers.clone();
         Ok(WayOut { roots, dns_servers, own_address: self.sources.own_address.clone() })
+    }
+
+    /// A sink with its whole path.
+    fn placed(&self, sink: CheckpointSink) -> CheckpointSink {
+        match sink {
+            CheckpointSink::File(file) => CheckpointSink::File(self.folder().join(file)),
+            CheckpointSink::Stdout => CheckpointSink::Stdout,
+        }
     }
 
     fn folder(&self) -> PathBuf {

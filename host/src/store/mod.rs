@@ -1,5 +1,6 @@
 //! Where things are kept: the data folder, its private files, and the database connection with its migrations.
 
+pub mod appended_file;
 pub mod files;
 pub mod location;
 pub mod lock;

@@ -1,11 +1,14 @@
 //! The audit trail: every operation is one row, on disk before its answer, and nobody changes it unseen.
 
+mod checkpoints;
 mod commands;
 mod denials;
 mod floods;
 mod kept;
+mod keys;
 mod postgres;
 mod search;
+mod tampering;
 mod trail;
 
 use std::collections::BTreeSet;

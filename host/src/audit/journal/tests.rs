@@ -54,7 +54,7 @@ impl Data {
     }
 
     fn verified(&self) -> Report {
-        let report = verify(&self.0, &self.database().into(), &[]).expect("verified");
+        let report = verify(&self.0, &self.database().into(), &[], &[]).expect("verified");
         assert_eq!(report.problems, Vec::<String>::new());
         report
     }
@@ -284,7 +284,7 @@ async fn a_trigger_of_somebody_elses_is_a_fault_until_it_is_gone() {
         let fault = journal.commit(entries(&kept).iter()).expect_err("swallowed");
         assert!(fault.to_string().contains(told), "{fault}");
     }
-    let report = verify(&data.0, &data.database().into(), &[]).expect("verified");
+    let report = verify(&data.0, &data.database().into(), &[], &[]).expect("verified");
     assert!(report.problems.iter().any(|problem| problem.contains(told)), "{report:?}");
     let refused = sqlite::open(&data.database()).expect_err("not at the start either");
     assert!(refused.to_string().contains(told), "{refused}");

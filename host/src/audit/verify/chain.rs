@@ -1,11 +1,14 @@
 //! Holds each entry against its chain, and each chain against its signatures.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
     super::{
         body::Text,
+        certificate::trust_signed,
         entry::{Entry, Sealed},
         key::PublicKey,
         ledger::Found,
@@ -13,7 +16,7 @@ use super::{
         statement::{FORMAT, Statement},
     },
     report::Report,
-    ties::Ties,
+    ties::{Heads, Ties},
 };
 use crate::names::StatementKind;
 
@@ -21,6 +24,8 @@ use crate::names::StatementKind;
 pub(super) struct Chains {
     trusted: Vec<PublicKey>,
     ties: Ties,
+    /// Writers that are registered, and of which no entry was met yet.
+    empty: BTreeSet<Uuid>,
     current: Option<Chain>,
 }
 
@@ -39,8 +44,8 @@ struct Chain {
 }
 
 impl Chains {
-    pub(super) fn new(trusted: Vec<PublicKey>) -> Self {
-        Self { trusted, ties: Ties::default(), current: None }
+    pub(super) fn new(trusted: Vec<PublicKey>, heads: Heads) -> Self {
+        Self { trusted, ties: Ties::new(heads), empty: BTreeSet::new(), current: None }
     }
 
     pub(super) fn visit(&mut self, found: Found, report: &mut Report) {
@@ -48,6 +53,7 @@ impl Chains {
             Found::Writer(writer) => {
                 report.writers += 1;
                 self.ties.writer(writer);
+                self.empty.insert(writer);
             }
             Found::Tie { writer, seq, by, by_seq } => self.ties.listed((writer, seq), (by, by_seq)),
             Found::Stray(what) => report.problem(what),
@@ -59,12 +65,17 @@ impl Chains {
     /// Behind the last entry of all.
     pub(super) fn end(&mut self, report: &mut Report) {
         self.end_chain(report);
+        // A writer is registered with its first batch.
+        for writer in std::mem::take(&mut self.empty) {
+            report.problem(format!("hub run {writer} has no entries: all of them were removed"));
+        }
         self.ties.end(report);
     }
 
     fn entry(&mut self, writer: Uuid, seq: i64, entry: Result<Sealed<Entry>, String>, report: &mut Report) {
         if self.current.as_ref().is_none_or(|chain| chain.writer != writer) {
             self.end_chain(report);
+            self.empty.remove(&writer);
         }
         let chain = self.current.get_or_insert_with(|| Chain::new(writer));
         if seq != chain.at.seq + 1 {
@@ -73,7 +84,7 @@ impl Chains {
         }
         report.rows += u64::from(matches!(&entry, Ok(Sealed { entry: Entry::Event(_), .. }) | Err(_)));
         match entry {
-            Ok(sealed) => chain.take(&sealed, &self.trusted, &mut self.ties, report),
+            Ok(sealed) => chain.take(&sealed, &mut self.trusted, &mut self.ties, report),
             Err(why) => {
                 report.problem(format!("entry {seq} of hub run {writer} was changed: {why}"));
                 chain.is_broken = true;
@@ -95,7 +106,11 @@ impl Chains {
                 "entries {first} to {seq} of hub run {writer} are not signed by its key: something was changed or removed there"
             ));
         } else if !chain.is_broken && chain.at != signed {
-            report.problem(format!("something in entries {first} to {seq} of hub run {writer} was changed"));
+            report.problem(if first == seq {
+                format!("entry {seq} of hub run {writer} was changed")
+            } else {
+                format!("something in entries {first} to {seq} of hub run {writer} was changed")
+            });
         }
         // What is signed is what was: so one change is not told of all that follows.
         (chain.at, chain.signed, chain.is_broken) = (signed, signed, false);
@@ -134,11 +149,12 @@ impl Chain {
             distance if distance > 2 => {
                 format!("entries {} to {} of hub run {writer} are missing", at.seq + 1, seq - 1)
             }
+            _ if seq == 0 => format!("entry 0 of hub run {writer} was added: entries begin with 1"),
             _ => format!("there are two entries {seq} of hub run {writer}"),
         }
     }
 
-    fn take(&mut self, sealed: &Sealed<Entry>, trusted: &[PublicKey], ties: &mut Ties, report: &mut Report) {
+    fn take(&mut self, sealed: &Sealed<Entry>, trusted: &mut Vec<PublicKey>, ties: &mut Ties, report: &mut Report) {
         let Sealed { place, entry } = sealed;
         let Self { writer, .. } = *self;
         if place.recorded_at < self.recorded_at {
@@ -179,7 +195,7 @@ impl Chain {
 }
 
 /// The key that a start names.
-fn key(start: &Statement, trusted: &[PublicKey], writer: Uuid, report: &mut Report) -> Option<PublicKey> {
+fn key(start: &Statement, trusted: &mut Vec<PublicKey>, writer: Uuid, report: &mut Report) -> Option<PublicKey> {
     let start = match start.as_start() {
         Ok(start) if start.format == FORMAT => start,
         Ok(start) => {
@@ -192,6 +208,7 @@ fn key(start: &Statement, trusted: &[PublicKey], writer: Uuid, report: &mut Repo
         // Told with its ties.
         Err(_) => return None,
     };
+    trust_signed(trusted, &start.certificates);
     let key = start.key.parse().ok().filter(|key| trusted.contains(key));
     if key.is_none() {
         report.problem(format!(

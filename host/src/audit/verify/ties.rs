@@ -9,22 +9,31 @@ use super::{
     report::Report,
 };
 
+/// Heads that checkpoints name, each with the time of the first that does.
+pub(super) type Heads = BTreeMap<(Uuid, i64, [u8; 32]), String>;
+
 /// Which entry of which chain.
 type At = (Uuid, i64);
 
 /// What chains say of each other. A chain may be walked before or after those that name its head.
-#[derive(Default)]
 pub(super) struct Ties {
     writers: BTreeSet<Uuid>,
     /// Heads that were stated, by whom.
     stated: Vec<(Tie, At)>,
     /// Those of which the database has a list beside the statements.
     listed: BTreeSet<(At, At)>,
-    /// The entries on that list, with the signed head there once it has been met. Others need not be remembered.
+    /// Heads that checkpoints from outside the database name.
+    outside: Heads,
+    /// The entries that are named, with the signed head there once it has been met. Others need not be remembered.
     heads: BTreeMap<At, Option<[u8; 32]>>,
 }
 
 impl Ties {
+    pub(super) fn new(outside: Heads) -> Self {
+        let heads = outside.keys().map(|(writer, seq, _)| ((*writer, *seq), None)).collect();
+        Self { writers: BTreeSet::new(), stated: Vec::new(), listed: BTreeSet::new(), outside, heads }
+    }
+
     pub(super) fn writer(&mut self, writer: Uuid) {
         self.writers.insert(writer);
     }
@@ -63,8 +72,28 @@ impl Ties {
                 )),
             });
         }
+        self.end_outside(report);
         for ((writer, seq), (by, by_seq)) in std::mem::take(&mut self.listed) {
             report.problem(format!("statement {by_seq} of hub run {by} does not name entry {seq} of hub run {writer}, as the list of ties says"));
+        }
+    }
+
+    fn end_outside(&mut self, report: &mut Report) {
+        for ((writer, seq, head), at) in std::mem::take(&mut self.outside) {
+            report.problems_if(match self.heads.get(&(writer, seq)) {
+                _ if !self.writers.contains(&writer) => Some(format!(
+                    "hub run {writer} is missing: the checkpoint of {at} saw it, up to entry {seq}. It was removed, or an older \
+                     copy of the database was put back"
+                )),
+                Some(Some(found)) if *found == head => None,
+                Some(Some(_)) => {
+                    Some(format!("entry {seq} of hub run {writer} is not the one that the checkpoint of {at} saw: it was changed"))
+                }
+                _ => Some(format!(
+                    "entry {seq} of hub run {writer}, which the checkpoint of {at} saw, is missing: it was removed, or an older \
+                     copy of the database was put back"
+                )),
+            });
         }
     }
 }

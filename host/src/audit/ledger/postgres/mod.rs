@@ -147,17 +147,7 @@ impl PostgresLedger {
     }
 
     pub(super) fn untied(&mut self) -> Result<Vec<Untied>, Fault> {
-        let writer = self.writer;
-        let rows = self.session.run(async |connection| {
-            query::<Postgres>(UNTIED).bind(writer).fetch_all(connection).await.map_err(PostgresError::from)
-        })?;
-        let untied = rows.iter().map(|row| {
-            let kind: Option<String> = row.try_get("kind")?;
-            let Head { seq, hash } = read::head(row)?;
-            let is_checkpoint = kind.as_deref() == Some(StatementKind::Checkpoint.as_str());
-            Ok(Untied { tie: Tie { writer: row.try_get("writer")?, seq, head: hash }, is_checkpoint })
-        });
-        untied.collect::<Result<_, PostgresError>>().map_err(Fault::from)
+        Ok(untied(&mut self.session, self.writer)?)
     }
 
     pub(super) fn unanswered(&mut self, writer: Uuid) -> Result<Vec<Sealed<Intent>>, Fault> {
@@ -264,4 +254,17 @@ async fn stands_at(connection: &mut PgConnection, writer: Uuid) -> Result<Option
     let is_last = !row.try_get::<bool, _>("behind")?;
     let newest = if row.try_get::<i64, _>("seq")? == 0 { Head::NONE } else { read::head(&row)? };
     Ok(is_last.then_some(newest))
+}
+/// The newest heads of all chains but `own` that no statement names.
+pub(in crate::audit) fn untied(session: &mut Session, own: Uuid) -> Result<Vec<Untied>, PostgresError> {
+    let rows = session.run(async |connection| {
+        query::<Postgres>(UNTIED).bind(own).fetch_all(connection).await.map_err(PostgresError::from)
+    })?;
+    let untied = rows.iter().map(|row| {
+        let kind: Option<String> = row.try_get("kind")?;
+        let Head { seq, hash } = read::head(row)?;
+        let is_checkpoint = kind.as_deref() == Some(StatementKind::Checkpoint.as_str());
+        Ok(Untied { tie: Tie { writer: row.try_get("writer")?, seq, head: hash }, is_checkpoint })
+    });
+    untied.collect()
 }

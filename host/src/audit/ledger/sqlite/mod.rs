@@ -129,14 +129,7 @@ impl SqliteLedger {
     }
 
     pub(super) fn untied(&mut self) -> Result<Vec<Untied>, Fault> {
-        let mut statement = self.connected()?.prepare_cached(UNTIED)?;
-        let rows = statement.query_map([self.writer.as_bytes()], |row| {
-            let (position, kind): (i64, Option<String>) = (row.get(1)?, row.get(3)?);
-            let (_, seq) = position::parts(position);
-            let tie = Tie { writer: Uuid::from_bytes(row.get(0)?), seq, head: row.get(2)? };
-            Ok(Untied { tie, is_checkpoint: kind.as_deref() == Some(StatementKind::Checkpoint.as_str()) })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        Ok(untied(self.connected()?, self.writer)?)
     }
 
     pub(super) fn unanswered(&mut self, writer: Uuid) -> Result<Vec<Sealed<Intent>>, Fault> {
@@ -281,6 +274,18 @@ impl SqliteLedger {
         self.doubt = None;
         Ok(Ok(done))
     }
+}
+
+/// The newest heads of all chains but `own` that no statement names.
+pub(in crate::audit) fn untied(connection: &Connection, own: Uuid) -> rusqlite::Result<Vec<Untied>> {
+    let mut statement = connection.prepare_cached(UNTIED)?;
+    let rows = statement.query_map([own.as_bytes()], |row| {
+        let (position, kind): (i64, Option<String>) = (row.get(1)?, row.get(3)?);
+        let (_, seq) = position::parts(position);
+        let tie = Tie { writer: Uuid::from_bytes(row.get(0)?), seq, head: row.get(2)? };
+        Ok(Untied { tie, is_checkpoint: kind.as_deref() == Some(StatementKind::Checkpoint.as_str()) })
+    })?;
+    rows.collect()
 }
 
 /// Where the database says that the chain stands, if that is where it was left and nothing stands behind it.

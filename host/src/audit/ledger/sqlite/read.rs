@@ -15,6 +15,7 @@ use super::{
         seal::Head,
         statement::Statement,
     },
+    insert::Compact,
     position,
 };
 
@@ -56,9 +57,9 @@ pub(super) fn event(row: &Row<'_>, writer: Uuid) -> Result<Sealed<Entry>, Unread
         error_code: optional(row, 18, word)?,
         operation: required(row, 19, word)?,
         surface: required(row, 20, word)?,
-        correlation_id: required(row, 21, compact)?,
+        correlation_id: required(row, 21, compact_id)?,
         team: optional(row, 22, text)?,
-        revision: optional(row, 23, compact)?,
+        revision: optional(row, 23, compact_digest)?,
         times: required(row, 24, whole)?,
         sharing: Sharing::Own,
         quotas: Vec::new(),
@@ -76,7 +77,7 @@ pub(super) fn intent(row: &Row<'_>, writer: Uuid) -> Result<Sealed<Intent>, Unre
         caller_role: optional(row, 5, word)?,
         payload: body(row, 6, digests_only(row, 14)? == 1)?,
         surface: required(row, 9, word)?,
-        correlation_id: required(row, 10, compact)?,
+        correlation_id: required(row, 10, compact_id)?,
         team: optional(row, 11, text)?,
         created_at: required(row, 12, time)?,
     };
@@ -173,12 +174,25 @@ fn id(value: ValueRef<'_>) -> Result<Uuid, String> {
     bytes(value).map(Uuid::from_bytes)
 }
 
-/// What [`super::insert::Compact`] wrote.
-fn compact(value: ValueRef<'_>) -> Result<String, String> {
-    match value {
-        ValueRef::Blob(id) if id.len() == 16 => Ok(Uuid::from_bytes(bytes(value)?).to_string()),
-        ValueRef::Blob(digest) if digest.len() == 32 => Ok(HEXLOWER.encode(digest)),
-        ValueRef::Text(_) => text(value),
-        _ => Err("is neither a text nor an id".to_owned()),
+/// What [`Compact::id`] wrote.
+fn compact_id(value: ValueRef<'_>) -> Result<String, String> {
+    if let ValueRef::Blob(_) = value {
+        return id(value).map(|id| id.to_string());
     }
+    let text = text(value)?;
+    let is_shortest = matches!(Compact::id(&text), Compact::Text(_));
+    if is_shortest { Ok(text) } else { Err(OTHERWISE.to_owned()) }
 }
+
+/// What [`Compact::digest`] wrote.
+fn compact_digest(value: ValueRef<'_>) -> Result<String, String> {
+    if let ValueRef::Blob(_) = value {
+        return bytes::<32>(value).map(|digest| HEXLOWER.encode(&digest));
+    }
+    let text = text(value)?;
+    let is_shortest = matches!(Compact::digest(&text), Compact::Text(_));
+    if is_shortest { Ok(text) } else { Err(OTHERWISE.to_owned()) }
+}
+
+/// In another form than the hub's, no search would find it.
+const OTHERWISE: &str = "is not written as the hub writes it";

@@ -17,13 +17,17 @@ use crate::audit::{
     seal::Head,
 };
 
+/// The most that is told of a damaged file.
+const UNSOUND_MAX: u32 = 10;
+
 type Writers = HashMap<i64, Uuid>;
 
 /// Walks over everything there is and tells `visit` of it. One transaction around it makes that one moment.
 pub(in crate::audit) fn walk(connection: &Connection, visit: &mut dyn FnMut(Found)) -> rusqlite::Result<()> {
+    soundness(connection, visit)?;
     let writers = writers(connection, visit)?;
     ties(connection, &writers, visit)?;
-    entries(connection, 0..=i64::MAX, &writers, &mut |found| {
+    entries(connection, i64::MIN..=i64::MAX, &writers, &mut |found| {
         visit(found);
         true
     })
@@ -67,6 +71,19 @@ pub(super) fn batch(
     let range = position::of(number, previous.seq + 1)..=end;
     entries(connection, range, &HashMap::from([(number, writer)]), visit)?;
     Ok(previous)
+}
+
+/// An index that lacks a row hides it from every search, and a walk over tables does not notice.
+fn soundness(connection: &Connection, visit: &mut dyn FnMut(Found)) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(&format!("PRAGMA ops.integrity_check({UNSOUND_MAX})"))?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let found: String = row.get(0)?;
+        if found != "ok" {
+            visit(Found::Stray(format!("the database file is damaged, or was edited past SQLite: {found}")));
+        }
+    }
+    Ok(())
 }
 
 fn writers(connection: &Connection, visit: &mut dyn FnMut(Found)) -> rusqlite::Result<Writers> {

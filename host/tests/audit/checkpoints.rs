@@ -1,0 +1,98 @@
+//! Checkpoints leave the hub for places that whoever has the database cannot change.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    process::Stdio,
+};
+
+use serde_json::{Value, json};
+
+use crate::support::{
+    hub::{ADMIN, Folder, Hub, VIEWER, eventually},
+    testbed::testbed,
+};
+
+/// A config whose checkpoints go there.
+fn with(sinks: &str) -> String {
+    format!("{}audit: {{ checkpoints: [{sinks}] }}\n", testbed(&[]))
+}
+
+fn verified(hub: &Hub, arguments: &[&str]) -> (bool, String) {
+    let output = hub.program().args(["audit", "verify"]).args(arguments).output().expect("it runs");
+    (output.status.success(), String::from_utf8([output.stdout, output.stderr].concat()).expect("text"))
+}
+
+#[tokio::test]
+async fn a_sink_that_fails_degrades_health_and_holds_no_call_until_it_is_mended() {
+    let hub = Hub::start(&with("{ file: away/checkpoints.jsonl }"));
+    let (admin, viewer) = (hub.token(ADMIN), hub.token(VIEWER));
+    let note = json!({ "text": "a" });
+    assert_eq!(hub.call(&admin, "testbed/write.note", &note).await.status, 200);
+    let health = async |token: Option<&str>| hub.get("/health", token).await;
+    let told = async || health(Some(&viewer)).await.json()["checkpoint_error"].as_str().map(str::to_owned);
+    let why = eventually("health says so", told).await;
+    assert!(why.contains("away/checkpoints.jsonl") && why.contains("No such file"), "{why}");
+    let reply = health(None).await;
+    assert_eq!((reply.status, reply.json()["status"].as_str()), (503, Some("degraded")), "{reply:?}");
+    assert!(!reply.text.contains("away") && reply.text.contains("ask with a token"), "{reply:?}");
+    assert_eq!(hub.call(&admin, "testbed/write.note", &note).await.status, 200, "calls go on");
+
+    fs::create_dir(hub.folder().join("away")).expect("made");
+    let mended = async || health(Some(&viewer)).await.json()["checkpoint_error"].is_null().then_some(());
+    eventually("it is given what it missed", mended).await;
+    let file = hub.folder().join("away/checkpoints.jsonl");
+    assert_eq!(fs::read_to_string(&file).expect("a file").lines().count(), 1);
+    let (ok, told) = verified(&hub, &["--checkpoint", file.to_str().expect("a path")]);
+    assert!(ok, "{told}");
+}
+
+#[tokio::test]
+async fn checkpoints_go_to_standard_output_one_in_a_line_and_one_at_the_end() {
+    let hub = Hub::start(&with("stdout"));
+    let mut child = hub
+        .program()
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("it starts");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
+    assert!(lines.next().is_some_and(|line| line.starts_with("listening on")));
+    let ended = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status();
+    assert!(ended.expect("kill runs").success());
+    let rest: Vec<Value> = lines.map(|line| serde_json::from_str(&line).expect("JSON")).collect();
+    assert!(child.wait().expect("a child").success());
+    assert!(
+        !rest.is_empty() && rest.iter().all(|line| line["heads"].is_array() && line["signature"].is_string()),
+        "{rest:?}"
+    );
+}
+
+#[tokio::test]
+async fn an_older_copy_that_is_put_back_is_found_with_a_checkpoint_that_was_printed() {
+    let mut hub = Hub::start(&testbed(&[]));
+    let token = hub.token(ADMIN);
+    let note = json!({ "text": "a" });
+    assert_eq!(hub.call(&token, "testbed/write.note", &note).await.status, 200);
+    assert_eq!(hub.stop(), Some(0));
+    let (database, kept) = (hub.data().join("ops.db"), Folder::new());
+    let (older, file) = (kept.path().join("older.db"), kept.path().join("checkpoint"));
+    fs::copy(&database, &older).expect("copied");
+    hub.run();
+    assert_eq!(hub.call(&token, "testbed/write.note", &note).await.status, 200);
+    // Also while the hub writes.
+    fs::write(&file, hub.command(&["audit", "checkpoint"])).expect("written");
+    hub.kill();
+    let checked = ["--checkpoint", file.to_str().expect("a path")];
+    assert!(verified(&hub, &checked).0);
+    ["", "-wal", "-shm"].iter().for_each(|end| drop(fs::remove_file(format!("{}{end}", database.display()))));
+    fs::copy(&older, &database).expect("put back");
+    assert!(verified(&hub, &[]).0, "the older copy is whole");
+    let (ok, told) = verified(&hub, &checked);
+    assert!(!ok && told.contains("an older copy of the database was put back"), "{told}");
+
+    fs::write(&file, "").expect("emptied");
+    let (ok, told) = verified(&hub, &checked);
+    assert!(!ok && told.contains("holds no checkpoint"), "{told}");
+}
