@@ -127,7 +127,7 @@ fn begin(document: &Arc<str>, sinks: Vec<CheckpointSink>, mut done: HashSet<Chec
                     done.insert(sink);
                 }
                 Err(error) => {
-                    problem = Some(format!("{sink}: {error}: repair it, or take it out of `audit.checkpoints`"))
+                    problem = Some(format!("{sink}: {error}: repair it, or take it out of `audit.checkpoints`"));
                 }
             }
         }

@@ -62,7 +62,9 @@ pub fn verify(
     let trusted = trusted_keys(data, trusted)?;
     let Checkpoints { heads, problems } = Checkpoints::read(checkpoints, &trusted)?;
     let mut report = Report::default();
-    problems.into_iter().for_each(|problem| report.problem(problem));
+    for problem in problems {
+        report.problem(problem);
+    }
     let chains = Chains::new(trusted, heads);
     match database {
         Location::File(file) => verify_file(file, chains, report),
