@@ -7,6 +7,7 @@ mod floods;
 mod kept;
 mod keys;
 mod postgres;
+mod proofs;
 mod search;
 mod tampering;
 mod trail;

@@ -93,6 +93,7 @@ def verify(lines, trusted):
     require(lines[-1].keys() == {"end"}, "the file was cut: its last line is missing")
     batch, events, seen = None, 0, set()
     for line in lines[1:-1]:
+        require("unproved" not in line, f"nothing proves an event: {line}")
         if line.keys() == {"batch"}:
             batch = Batch(line["batch"], trusted)
         else:
