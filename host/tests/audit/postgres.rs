@@ -59,7 +59,8 @@ async fn a_call_leaves_its_row_with_every_field_as_it_was_sealed() {
     let upstream = Upstream::start();
     let mut hub = hub_on(&server, &reaching(&upstream, 5000));
     let user = Uuid::new_v4();
-    let token = hub.command(&["token", "--role", OPERATOR, "--user", &user.to_string(), "--team", "blue"]);
+    let (whose, url) = (user.to_string(), server.url("hub"));
+    let token = hub.command(&["token", "--role", OPERATOR, "--user", &whose, "--team", "blue", "--database-url", &url]);
     let reply = hub.call(&token, "testbed/fetch.get", &json!({ "url": upstream.url("/echo") })).await;
     assert_eq!(reply.status, 200, "{reply:?}");
     // All of this is its own in JSON, and none of it may come back as something else.

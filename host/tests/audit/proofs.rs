@@ -83,7 +83,8 @@ async fn the_independent_verifier_accepts_an_export_and_rejects_each_tampered_on
     let numbers =
         json!({ "url": upstream.url("/echo"), "n": [1.50, -0.0, 1e-7, 1e21, 12_345_678_901_234_567_890_u64] });
     hub.call(&admin, "testbed/scan.slow", &numbers).await;
-    join_all((0..30).map(|_| hub.call(&viewer, "testbed/no.such", &json!({})))).await;
+    let nothing = json!({});
+    join_all((0..30).map(|_| hub.call(&viewer, "testbed/no.such", &nothing))).await;
 
     let export = hub.command(&["audit", "export"]);
     let lines: Vec<&str> = export.lines().collect();
