@@ -32,6 +32,12 @@ async fn count(server: &Postgres, condition: &str) -> i64 {
     query_scalar::<Database, i64>(AssertSqlSafe(sql)).fetch_one(&mut connection).await.expect("a count")
 }
 
+/// Operations that were announced.
+async fn count_intents(server: &Postgres) -> i64 {
+    let mut connection = server.connect("postgres", "ops").await;
+    query_scalar("SELECT count(*) FROM ops.run_intents").fetch_one(&mut connection).await.expect("a count")
+}
+
 async fn rows_of(server: &Postgres, id: &str) -> i64 {
     count(server, &format!("id = '{}'", id.parse::<Uuid>().expect("an id"))).await
 }

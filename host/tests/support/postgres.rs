@@ -6,12 +6,20 @@ use std::{
     os::unix::{fs::chown, process::CommandExt as _},
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use rustix::process::{Pid, Signal, getuid, kill_process};
 use sqlx_core::{connection::ConnectOptions as _, raw_sql::raw_sql};
 use sqlx_postgres::{PgConnectOptions, PgConnection};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use super::{hub::Folder, tools::test_tool};
 
@@ -123,6 +131,24 @@ impl Postgres {
         format!("postgres://{user}@127.0.0.1:{}/ops", self.port)
     }
 
+    /// The same by way of somebody who loses each tenth commit: in turns before the answer is back, and before the server has it.
+    pub async fn url_that_loses_commits(&self, user: &str) -> String {
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
+        let (port, server) = (listener.local_addr().expect("an address").port(), self.port);
+        tokio::spawn(async move {
+            let commits = Arc::new(AtomicUsize::new(1));
+            while let Ok((client, _)) = listener.accept().await {
+                let commits = Arc::clone(&commits);
+                tokio::spawn(async move {
+                    if let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, server)).await {
+                        lose_commits(client, server, &commits).await;
+                    }
+                });
+            }
+        });
+        format!("postgres://{user}@127.0.0.1:{port}/ops")
+    }
+
     /// The program, on this database.
     pub fn bulkhead(&self, user: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bulkhead"));
@@ -144,6 +170,37 @@ impl Postgres {
         let database = if sql.starts_with("CREATE ROLE") { "postgres" } else { "ops" };
         let mut connection = self.connect("postgres", database).await;
         raw_sql(sql).execute(&mut connection).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+}
+
+/// Hands everything on until a commit is to be lost.
+async fn lose_commits(mut client: TcpStream, mut server: TcpStream, commits: &AtomicUsize) {
+    let (mut asked, mut answered) = (vec![0; 65_536], vec![0; 65_536]);
+    loop {
+        tokio::select! {
+            read = client.read(&mut asked) => {
+                let Ok(length @ 1..) = read else { return };
+                let is_commit = asked[..length].windows(6).any(|word| word == b"COMMIT");
+                let number = if is_commit { commits.fetch_add(1, Ordering::Relaxed) } else { 1 };
+                if number % 20 == 0 {
+                    return;
+                }
+                if server.write_all(&asked[..length]).await.is_err() {
+                    return;
+                }
+                if number % 20 == 10 {
+                    // The server is done, and nobody hears of it.
+                    let _ = server.read(&mut answered).await;
+                    return;
+                }
+            }
+            read = server.read(&mut answered) => {
+                let Ok(length @ 1..) = read else { return };
+                if client.write_all(&answered[..length]).await.is_err() {
+                    return;
+                }
+            }
+        }
     }
 }
 

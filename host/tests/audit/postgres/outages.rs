@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::json;
 
-use super::{assert_not_recorded, count, hub_beside, hub_on, rows_of, verified};
+use super::{assert_not_recorded, count, count_intents, hub_beside, hub_on, rows_of, verified};
 use crate::{
     audit::reaching,
     support::{
@@ -101,6 +101,28 @@ async fn connections_that_are_cut_at_any_moment_lose_and_double_nothing() {
         (count(&server, "id IN (SELECT id FROM ops.run_intents)").await
             == count(&server, "operation = 'call_tool' AND times = 1 AND outcome = 'ok'").await)
             .then_some(())
+    })
+    .await;
+    verified(&server, &hub);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_of_which_nobody_knows_is_looked_up_before_anything_else_is_written() {
+    let server = Postgres::start().await;
+    let url = server.url_that_loses_commits("hub").await;
+    let hub = Hub::start_with(&testbed(&[]), &["--database-url", &url]);
+    let (token, stop) = (hub.token(ADMIN), AtomicBool::new(false));
+    let end = async {
+        tokio::time::sleep(Duration::from_secs(12)).await;
+        stop.store(true, Ordering::Relaxed);
+    };
+    let (replies, ()) = futures::future::join(load(&hub, &token, &stop), end).await;
+    let answered = each_answered_has_its_row(&server, &replies).await;
+    assert!(answered > 10 && replies.len() - answered > 10, "{answered} of {}: {}", replies.len(), hub.log());
+    let announced = "SELECT FROM ops.run_intents i WHERE i.id = run_events.id";
+    eventually("all that was announced has its event", async || {
+        let events = count(&server, &format!("EXISTS ({announced})")).await;
+        (events == count_intents(&server).await).then_some(())
     })
     .await;
     verified(&server, &hub);
