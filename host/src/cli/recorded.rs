@@ -17,8 +17,8 @@ use crate::{
 /// Who runs the program, as the operating system numbers its users.
 static USER: LazyLock<u32> = LazyLock::new(|| rustix::process::getuid().as_raw());
 
-/// Does something and records it, with what it was asked for. Nothing is done while nothing can be recorded, and what is
-/// recorded is on disk when this returns.
+/// Does something and records it, with what it was asked for. It is not begun while nothing can be recorded, and its row is on
+/// disk when this returns; a program that is killed between the two leaves none.
 ///
 /// # Errors
 /// Those of the act, and of the record.

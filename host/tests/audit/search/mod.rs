@@ -283,3 +283,31 @@ async fn a_hundred_readers_do_not_stop_calls() {
         assert_ne!(busy.header("retry-after"), "");
     }
 }
+
+#[tokio::test]
+async fn the_trail_is_read_also_while_nothing_can_be_added_to_it_unless_the_read_is_to_be_on_record() {
+    let scene = Scene::new().await;
+    let own = scene.list(VIEWER, "tool=echo.v1").await.json()["events"][0]["id"].as_str().expect("an id").to_owned();
+    let odd = "CREATE TRIGGER odd BEFORE INSERT ON run_events BEGIN SELECT RAISE(IGNORE); END";
+    super::tamper(&scene.hub).execute_batch(odd).expect("made");
+    let refused = scene.hub.call(&scene.token(VIEWER), "hello-rs/echo.v1", &json!({ "message": "three" })).await;
+    assert_eq!(refused.json()["code"], "not_recorded", "{refused:?}");
+    let show = format!("/audit/events/{own}");
+    for (role, path, status) in [
+        (VIEWER, "/audit/events", 200),
+        (VIEWER, &*show, 200),
+        (ADMIN, "/audit/events?tool=echo.v1", 200),
+        // What others sent and got is told to nobody without a row.
+        (ADMIN, &*show, 503),
+        (AUDITOR, &*show, 503),
+        (AUDITOR, "/audit/export", 503),
+        (VIEWER, "/audit/export", 503),
+    ] {
+        let reply = scene.hub.get(path, Some(&scene.token(role))).await;
+        assert_eq!(reply.status, status, "{role} {path}: {reply:?}");
+        assert_eq!(status == 200, reply.text.contains("echo.v1"), "{role} {path}: {reply:?}");
+    }
+    super::tamper(&scene.hub).execute_batch("DROP TRIGGER odd").expect("dropped");
+    let works = async || (scene.hub.get(&show, Some(&scene.token(ADMIN))).await.status == 200).then_some(());
+    crate::support::hub::eventually("what is to be on record can be read again", works).await;
+}
