@@ -136,6 +136,17 @@ fn only_outbound_has_an_http_client() {
     );
 }
 
+#[test]
+fn only_commands_that_name_a_hub_reach_private_addresses() {
+    let anywhere = |source: &Source| source.holds("Reach::Anywhere");
+    assert!(host().iter().any(|source| source.path == "host/src/cli/remote.rs" && anywhere(source)));
+    rule(
+        &host(),
+        |source| anywhere(source) && source.path != "host/src/cli/remote.rs" && !source.is_in("outbound/src/"),
+        &[Source::of("host/src/registry/load.rs", "options.reach = Reach::Anywhere;")],
+    );
+}
+
 /// Ways to others, and to find them.
 const WAYS_OUT: [&str; 19] = [
     "sqlx_core::connection::ConnectOptions",
@@ -197,6 +208,8 @@ fn only_outbound_opens_connections_and_looks_names_up() {
 /// What speaks to a database, and the rooms that may.
 const DATABASE: [&str; 3] = ["rusqlite", "sqlx_core", "sqlx_postgres"];
 const DATABASE_ROOMS: [&str; 2] = ["host/src/store/", "host/src/audit/"];
+/// Supabase's vault is a view of the database, and what it shows nobody may see but the vault.
+const SECRETS_IN_THE_DATABASE: &str = "host/src/vault/supabase.rs";
 
 #[test]
 fn only_store_and_audit_speak_to_the_database() {
@@ -205,12 +218,49 @@ fn only_store_and_audit_speak_to_the_database() {
     }
     rule(
         &host(),
-        |source| source.names(&DATABASE) && !DATABASE_ROOMS.iter().any(|room| source.is_in(room)),
+        |source| {
+            let may = DATABASE_ROOMS.iter().any(|room| source.is_in(room)) || source.path == SECRETS_IN_THE_DATABASE;
+            source.names(&DATABASE) && !may
+        },
         &[
             Source::of("host/src/api/mod.rs", "use rusqlite::{Connection, params};"),
             Source::of("host/src/call/record.rs", "fn f(row: &rusqlite::Row<'_>) {}"),
             Source::of("host/src/call/record.rs", "use sqlx_postgres::PgConnection;"),
+            Source::of("host/src/vault/local.rs", "use sqlx_core::query::query;"),
         ],
+    );
+}
+
+/// Who has connections to PostgreSQL, how many, and why.
+const CONNECTIONS: [(&str, &str); 7] = [
+    ("host/src/audit/ledger/postgres/mod.rs", "one: a hub's writer"),
+    (
+        "host/src/audit/ledger/postgres/reading.rs",
+        "two: those who search, so that nobody of them is in the writer's way",
+    ),
+    (
+        "host/src/vault/supabase.rs",
+        "one: secrets, which wait for no commit, and of which only the vault sees the values",
+    ),
+    ("host/src/audit/ledger/postgres/import.rs", "one: `bulkhead audit copy`, a program of its own"),
+    ("host/src/audit/verify.rs", "one: `bulkhead audit verify`, a program of its own"),
+    ("host/src/audit/heads.rs", "one: `bulkhead audit checkpoint`, a program of its own"),
+    ("host/src/store/postgres/migrate.rs", "one: `bulkhead migrate`, a program of its own"),
+];
+
+#[test]
+fn connections_to_the_database_are_listed() {
+    let makes = |source: &Source| {
+        let made = ["Session::open(", "Session::open_to_read(", "Session::unchecked(", "Session::open_as_owner("];
+        source.path != "host/src/store/postgres/session.rs" && made.iter().any(|made| source.holds(made))
+    };
+    for (path, why) in CONNECTIONS {
+        assert!(host().iter().any(|source| source.path == path && makes(source)), "{path}: {why}");
+    }
+    rule(
+        &host(),
+        |source| makes(source) && !CONNECTIONS.iter().any(|(path, _)| *path == source.path),
+        &[Source::of("host/src/call/run.rs", "let mut session = Session::open(settings)?;")],
     );
 }
 

@@ -6,12 +6,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const DOCUMENTS: [&str; 10] = [
+const DOCUMENTS: [&str; 12] = [
     "README.md",
     "SECURITY.md",
     "CONTRIBUTING.md",
     "docs/architecture.md",
     "docs/performance.md",
+    "docs/postgresql.md",
+    "docs/supabase.md",
     "docs/provider-contract.md",
     "docs/providers.md",
     "sdk/rust/README.md",
@@ -112,6 +114,39 @@ fn every_suite_that_the_invariants_name_exists() {
         .iter()
         .filter(|suite| !tests.join(suite).join("mod.rs").exists() && !tests.join(format!("{suite}.rs")).exists());
     assert_eq!(missing.collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+/// What the steps on Supabase name is what the migrations make and the program takes.
+#[test]
+fn the_steps_on_supabase_name_what_there_is() {
+    let text = read("docs/supabase.md");
+    let migrations =
+        ["0001_trail", "supabase", "supabase_vault"].map(|name| read(&format!("migrations/postgres/{name}.sql")));
+    for made in [
+        "bulkhead_hub",
+        "bulkhead_vault",
+        "ops_admin",
+        "ops_auditor",
+        "run_events",
+        "run_intents",
+        "caller_id",
+        "authenticated",
+        "anon",
+        "service_role",
+    ] {
+        assert!(text.contains(made) && migrations.iter().any(|migration| migration.contains(made)), "{made}");
+    }
+    let help =
+        std::process::Command::new(env!("CARGO_BIN_EXE_bulkhead")).args(["serve", "--help"]).output().expect("it runs");
+    let help = String::from_utf8(help.stdout).expect("text");
+    let flags = text
+        .split(|c: char| c.is_whitespace() || c == '`' || c == '=')
+        .filter(|word| word.starts_with("--") && word.len() > 2);
+    let flags: BTreeSet<_> = flags.collect();
+    assert!(flags.len() >= 6, "{flags:?}");
+    for flag in flags {
+        assert!(help.contains(flag), "{flag}");
+    }
 }
 
 /// Tool, class and least role of each tool that the shipped config grants.

@@ -12,7 +12,8 @@ CREATE TABLE ops.run_events (
     id             uuid PRIMARY KEY,           -- UUIDv7, the call's id
     provider       text,
     tool           text,                       -- tool, resource URI or prompt; null for a health check
-    caller_id      uuid,                       -- null: not authenticated, or the hub itself
+    caller         uuid,                       -- the user, as it is sealed; null: not authenticated, or the hub itself
+    caller_id      uuid GENERATED ALWAYS AS (caller) STORED, -- the same; on Supabase a reference to `auth.users`, which is not sealed
     caller_role    text,
     payload        jsonb,
     result         jsonb,
@@ -28,6 +29,7 @@ CREATE TABLE ops.run_events (
     correlation_id text NOT NULL,
     team           text,
     revision       text,                       -- SHA-256 of component and config that ran, in hexadecimal digits
+    replays        uuid,                       -- the failed call that it issued again
     times          bigint NOT NULL CHECK (times >= 1), -- how many operations it stands for
     payload_salt   bytea,
     payload_digest bytea,                      -- where the payload is not kept
@@ -35,6 +37,10 @@ CREATE TABLE ops.run_events (
     result_salt    bytea,
     result_digest  bytea,
     result_kept    text,
+    upstream_requests int,                     -- null: none
+    upstream_bytes bigint,                     -- of those requests and what came back
+    cost           text,                       -- JSON: millionths by unit, as the provider reports it
+    severity       text,                       -- of the worst finding in the result
     writer         uuid NOT NULL,
     seq            bigint NOT NULL,            -- its number in the writer's chain
     UNIQUE (writer, seq)
@@ -45,7 +51,7 @@ CREATE TABLE ops.run_intents (
     id             uuid PRIMARY KEY,           -- the call's id
     provider       text NOT NULL,
     tool           text NOT NULL,
-    caller_id      uuid,
+    caller         uuid,
     caller_role    text,
     payload        jsonb,
     surface        text NOT NULL,
@@ -89,14 +95,38 @@ CREATE TABLE ops.audit_ties (
     PRIMARY KEY (writer, seq, statement_writer, statement_seq)
 );
 
--- Pages of the trail, newest first.
+-- Pages of the trail, newest first: WHERE ... ORDER BY recorded_at DESC, writer DESC, seq DESC LIMIT n. What is of one moment is
+-- sorted, which is a commit or a few.
 CREATE INDEX run_events_by_time ON ops.run_events (recorded_at DESC);
--- Those of a provider, of a caller, and of a tool.
+-- The same WHERE caller = ?, and WHERE provider = ? AND tool = ?.
+CREATE INDEX run_events_pages_by_caller ON ops.run_events (caller, recorded_at DESC) WHERE caller IS NOT NULL;
+CREATE INDEX run_events_pages_by_tool ON ops.run_events (provider, tool, recorded_at DESC) WHERE provider IS NOT NULL;
+-- What belongs to one request: WHERE correlation_id = ?.
+CREATE INDEX run_events_by_correlation ON ops.run_events (correlation_id);
+-- What other programs ask for, such as clients of Supabase: WHERE provider = ? ORDER BY created_at DESC, the same of a caller and of
+-- a tool. When a user is removed its rows are found by the second.
 CREATE INDEX run_events_by_provider ON ops.run_events (provider, created_at DESC);
 CREATE INDEX run_events_by_caller ON ops.run_events (caller_id, created_at DESC);
 CREATE INDEX run_events_by_tool ON ops.run_events (provider, tool, created_at DESC);
--- What belongs to one request.
-CREATE INDEX run_events_by_correlation ON ops.run_events (correlation_id);
+
+-- Sums of the events, by the hour, added to with each commit: `bulkhead audit verify` adds them up again. Each writer has its own,
+-- so that hubs do not wait for each other. In the order in which they are asked for.
+CREATE TABLE ops.usage_rollups (
+    hour              timestamptz NOT NULL,    -- when it begins, by the time of recording
+    writer            uuid NOT NULL,
+    provider          text NOT NULL,           -- here and below, empty: none
+    tool              text NOT NULL,
+    caller_id         uuid NOT NULL,           -- zeros: nobody
+    team              text NOT NULL,
+    outcome           text NOT NULL,
+    unit              text NOT NULL,           -- of the cost; empty for everything else
+    calls             bigint NOT NULL,
+    duration_ms       bigint NOT NULL,
+    upstream_requests bigint NOT NULL,
+    upstream_bytes    bigint NOT NULL,
+    cost              bigint NOT NULL,         -- millionths of the unit
+    PRIMARY KEY (hour, writer, provider, tool, caller_id, team, outcome, unit)
+) WITH (fillfactor = 80);
 
 -- Who lives. A hub renews its lease with each commit and every few seconds; by the database's clock, for hubs have no other in
 -- common. One whose lease has run out is dead once another hub has fenced it, which no writing gets past. This is no part of
@@ -144,4 +174,5 @@ GRANT USAGE ON SCHEMA ops TO bulkhead_hub;
 GRANT SELECT ON ops.migrations TO bulkhead_hub;
 GRANT SELECT, INSERT ON ops.audit_writers, ops.run_events, ops.run_intents, ops.audit_statements, ops.audit_batches,
     ops.audit_ties TO bulkhead_hub;
+GRANT SELECT, INSERT, UPDATE ON ops.usage_rollups TO bulkhead_hub;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ops.audit_leases, ops.provider_quotas TO bulkhead_hub;

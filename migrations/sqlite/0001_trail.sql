@@ -31,11 +31,16 @@ CREATE TABLE ops.run_events (
     error_code     TEXT,
     operation      TEXT NOT NULL,
     surface        TEXT NOT NULL,
-    correlation_id ANY NOT NULL,           -- as bytes if it is a UUID
+    correlation_id ANY,                    -- as bytes if it is a UUID; null if it is `id`
     team           TEXT,
     revision       ANY,                    -- SHA-256 of component and config that ran, as bytes
+    replays        BLOB,                   -- the failed call that it issued again
     times          INTEGER NOT NULL CHECK (times >= 1), -- how many operations it stands for
-    digests_only   INTEGER                 -- what is not kept because the config says so: 1 payload, 2 result, 3 both
+    digests_only   INTEGER,                -- what is not kept because the config says so: 1 payload, 2 result, 3 both
+    upstream_requests INTEGER,             -- null: none
+    upstream_bytes INTEGER,                -- of those requests and what came back
+    cost           TEXT,                   -- JSON: millionths by unit, as the provider reports it
+    severity       TEXT                    -- of the worst finding in the result
 ) STRICT;
 
 -- Written before a scan or write runs. One without an event is an operation that a crash interrupted.
@@ -50,7 +55,7 @@ CREATE TABLE ops.run_intents (
     payload_salt   BLOB,
     payload_digest BLOB,
     surface        TEXT NOT NULL,
-    correlation_id ANY NOT NULL,
+    correlation_id ANY,
     team           TEXT,
     created_at     INTEGER NOT NULL,
     recorded_at    INTEGER NOT NULL,
@@ -79,13 +84,34 @@ CREATE TABLE ops.audit_ties (
     PRIMARY KEY (position, statement)
 ) STRICT, WITHOUT ROWID;
 
+-- Sums of the events, by the hour, added to with each commit: `bulkhead audit verify` adds them up again. Each writer has its own,
+-- so that hubs do not wait for each other. In the order in which they are asked for.
+CREATE TABLE ops.usage_rollups (
+    hour              INTEGER NOT NULL,    -- hours since 1970, by the time of recording
+    writer            INTEGER NOT NULL,    -- its number
+    provider          TEXT NOT NULL,       -- here and below, empty: none
+    tool              TEXT NOT NULL,
+    caller_id         BLOB NOT NULL,       -- zeros: nobody
+    team              TEXT NOT NULL,
+    outcome           TEXT NOT NULL,
+    unit              TEXT NOT NULL,       -- of the cost; empty for everything else
+    calls             INTEGER NOT NULL,
+    duration_ms       INTEGER NOT NULL,
+    upstream_requests INTEGER NOT NULL,
+    upstream_bytes    INTEGER NOT NULL,
+    cost              INTEGER NOT NULL,    -- millionths of the unit
+    PRIMARY KEY (hour, writer, provider, tool, caller_id, team, outcome, unit)
+) STRICT, WITHOUT ROWID;
+
 -- Pages of the trail, newest first.
 CREATE INDEX ops.run_events_by_time ON run_events (recorded_at);
--- The same of a caller, and of a provider or one of its tools.
+-- The same of a caller, and of a tool. Those of a provider are found by time.
 CREATE INDEX ops.run_events_by_caller ON run_events (caller_id, recorded_at) WHERE caller_id IS NOT NULL;
-CREATE INDEX ops.run_events_by_tool ON run_events (provider, tool, recorded_at) WHERE provider IS NOT NULL;
--- What belongs to one request.
-CREATE INDEX ops.run_events_by_correlation ON run_events (correlation_id);
+CREATE INDEX ops.run_events_by_tool ON run_events (tool, recorded_at) WHERE tool IS NOT NULL;
+-- Which archives there are, of statements that mostly are checkpoints.
+CREATE INDEX ops.audit_statements_of_archives ON audit_statements (position) WHERE kind = 'archive';
+-- What belongs to one request, beside the operation that has its id.
+CREATE INDEX ops.run_events_by_correlation ON run_events (correlation_id) WHERE correlation_id IS NOT NULL;
 
 -- What upstreams last said is left of their own quotas, as providers report it.
 CREATE TABLE ops.provider_quotas (
@@ -114,13 +140,17 @@ SELECT
     strftime('%Y-%m-%dT%H:%M:%S', e.recorded_at / 1000, 'unixepoch') || printf('.%03dZ', e.recorded_at % 1000)
         AS recorded_at,
     e.outcome, e.error_code, e.operation, e.surface,
-    CASE typeof(e.correlation_id) WHEN 'blob' THEN
-        lower(substr(hex(e.correlation_id), 1, 8) || '-' || substr(hex(e.correlation_id), 9, 4) || '-'
-        || substr(hex(e.correlation_id), 13, 4) || '-' || substr(hex(e.correlation_id), 17, 4) || '-'
-        || substr(hex(e.correlation_id), 21)) ELSE e.correlation_id END AS correlation_id,
+    CASE typeof(coalesce(e.correlation_id, e.id)) WHEN 'blob' THEN
+        lower(substr(hex(coalesce(e.correlation_id, e.id)), 1, 8) || '-' || substr(hex(coalesce(e.correlation_id, e.id)), 9, 4) || '-'
+        || substr(hex(coalesce(e.correlation_id, e.id)), 13, 4) || '-' || substr(hex(coalesce(e.correlation_id, e.id)), 17, 4) || '-'
+        || substr(hex(coalesce(e.correlation_id, e.id)), 21)) ELSE e.correlation_id END AS correlation_id,
     e.team,
     CASE typeof(e.revision) WHEN 'blob' THEN lower(hex(e.revision)) ELSE e.revision END AS revision,
-    e.times,
+    CASE WHEN e.replays IS NOT NULL THEN
+        lower(substr(hex(e.replays), 1, 8) || '-' || substr(hex(e.replays), 9, 4) || '-'
+        || substr(hex(e.replays), 13, 4) || '-' || substr(hex(e.replays), 17, 4) || '-'
+        || substr(hex(e.replays), 21)) END AS replays,
+    e.times, e.upstream_requests, e.upstream_bytes, e.cost, e.severity,
     lower(substr(hex(w.writer), 1, 8) || '-' || substr(hex(w.writer), 9, 4) || '-' || substr(hex(w.writer), 13, 4) || '-'
         || substr(hex(w.writer), 17, 4) || '-' || substr(hex(w.writer), 21)) AS writer,
     e.position & 1099511627775 AS seq

@@ -76,6 +76,7 @@ pub(super) struct Share {
 }
 
 /// An exchange, until it is dropped.
+#[derive(Debug)]
 pub(super) struct Exchange<'a> {
     share: &'a Share,
     target: Target,

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Request, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 
-use super::cap::{Share, Socket};
+use super::cap::{Exchange, Share, Socket};
 use super::client::{self, Client};
 use super::error::OutboundError;
 use super::failure;
@@ -58,6 +58,50 @@ pub(super) async fn run(
         exchange.is_over(socket);
     }
     Ok(OutboundResponse { status: head.status.as_u16(), headers: readable(&head.headers), body })
+}
+
+/// An answer that is read as it comes, by whoever knows how much that may be.
+#[derive(Debug)]
+pub struct OpenAnswer<'a> {
+    status: u16,
+    body: Incoming,
+    target: Target,
+    _exchange: Exchange<'a>,
+}
+
+impl OpenAnswer<'_> {
+    /// Its status.
+    #[must_use]
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// What comes next; `None` at the end.
+    ///
+    /// # Errors
+    /// When it breaks off.
+    pub async fn chunk(&mut self) -> Result<Option<Bytes>, OutboundError> {
+        while let Some(frame) = self.body.frame().await {
+            // Trailers are read over.
+            if let Ok(data) = frame.map_err(|error| failure::broken_off(&error, &self.target))?.into_data() {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Sends `request` and gives the answer when its head is there.
+pub(super) async fn open<'a>(
+    client: &Client,
+    share: &'a Share,
+    request: Permitted,
+) -> Result<OpenAnswer<'a>, OutboundError> {
+    let target = request.target.clone();
+    let exchange = share.begin(&target);
+    let answer = client.request(outgoing(request)?).await.map_err(|error| failure::no_answer(&error, &target))?;
+    let (head, body) = answer.into_parts();
+    Ok(OpenAnswer { status: head.status.as_u16(), body, target, _exchange: exchange })
 }
 
 fn outgoing(request: Permitted) -> Result<Request<Full<Bytes>>, OutboundError> {

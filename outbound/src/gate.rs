@@ -13,13 +13,13 @@ use super::cap::{Connections, Share};
 use super::client::{self, Client};
 use super::connector::Parts;
 use super::error::OutboundError;
-use super::exchange;
+use super::exchange::{self, OpenAnswer};
 use super::headers;
 use super::limits::Limits;
 use super::message::{OutboundRequest, OutboundResponse};
 use super::own_address::OwnAddress;
 use super::permitted::Permitted;
-use super::policy::Policy;
+use super::policy::{Policy, Reach};
 use super::query::QueryUrl;
 use super::resolver::{Resolve, SystemResolver};
 use super::target::Target;
@@ -48,6 +48,8 @@ pub struct GateOptions {
     pub connections: Arc<Connections>,
     /// Where a POST only asks. Default: nowhere.
     pub queries: Vec<QueryUrl>,
+    /// Where names may lead. Default: to the public.
+    pub reach: Reach,
 }
 
 /// Why a gate could not be built.
@@ -73,6 +75,7 @@ impl Default for GateOptions {
             own_address: OwnAddress::default(),
             connections: Connections::of_this_hub(),
             queries: Vec::new(),
+            reach: Reach::default(),
         }
     }
 }
@@ -91,9 +94,9 @@ impl Gate {
     /// # Errors
     /// [`GateError`] if TLS cannot be set up, or an entry names the hub itself.
     pub fn new(allowlist: Allowlist, options: impl Into<GateOptions>) -> Result<Self, GateError> {
-        let GateOptions { limits, resolver, extra_roots, own_address, connections, queries } = options.into();
+        let GateOptions { limits, resolver, extra_roots, own_address, connections, queries, reach } = options.into();
         let share = Arc::new(Share::new(connections));
-        let policy = Arc::new(Policy::new(allowlist, own_address).map_err(GateError::OwnAddress)?);
+        let policy = Arc::new(Policy::new(allowlist, own_address, reach).map_err(GateError::OwnAddress)?);
         let tls = tls::client(extra_roots).map_err(GateError::Client)?;
         let parts = Parts {
             policy: Arc::clone(&policy),
@@ -150,6 +153,17 @@ impl Gate {
         let until = own.map_or(deadline, |own| own.min(deadline));
         let exchange = exchange::run(&self.client, &self.limits, &self.share, permitted);
         timeout_at(until, exchange).await.unwrap_or(Err(OutboundError::Timeout))
+    }
+
+    /// Sends a permitted request and gives the answer when its head is there, until `deadline`; its body may take as long and
+    /// be as much as it likes. For the program's own commands: what a provider gets has bounds.
+    ///
+    /// # Errors
+    /// As [`Gate::send`].
+    pub async fn open(&self, permitted: Permitted, deadline: Instant) -> Result<OpenAnswer<'_>, OutboundError> {
+        self.policy.check_target(&permitted.target)?;
+        let opened = exchange::open(&self.client, &self.share, permitted);
+        timeout_at(deadline, opened).await.unwrap_or(Err(OutboundError::Timeout))
     }
 
     /// What this gate lets through.

@@ -13,11 +13,22 @@ use super::target::Target;
 /// The most addresses of one name. Real ones have about a dozen.
 const MAX_ADDRESSES: usize = 64;
 
+/// Where the names of an allowlist may lead.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// To public addresses, and to others that the allowlist names.
+    #[default]
+    Public,
+    /// Anywhere: where whoever runs the program names a host for what it does there and then, and nothing else has a say in it.
+    Anywhere,
+}
+
 /// What one gate lets through.
 #[derive(Debug)]
 pub(super) struct Policy {
     allowlist: Allowlist,
     own_address: OwnAddress,
+    reach: Reach,
 }
 
 impl Policy {
@@ -25,11 +36,11 @@ impl Policy {
     ///
     /// # Errors
     /// The refusal of an entry that names the hub, and so can never match.
-    pub(super) fn new(allowlist: Allowlist, own_address: OwnAddress) -> Result<Self, OutboundError> {
+    pub(super) fn new(allowlist: Allowlist, own_address: OwnAddress, reach: Reach) -> Result<Self, OutboundError> {
         for target in allowlist.rules().iter().filter_map(HostRule::target) {
             own_address.refuse(&target)?;
         }
-        Ok(Self { allowlist, own_address })
+        Ok(Self { allowlist, own_address, reach })
     }
 
     pub(super) fn allowlist(&self) -> &Allowlist {
@@ -81,7 +92,7 @@ impl Policy {
     fn check_address(&self, name: &HostName, addr: IpAddr, target: &Target) -> Result<(), OutboundError> {
         self.own_address.refuse_resolved(addr, target)?;
         let Some(why) = why_not_public(addr) else { return Ok(()) };
-        if self.allowlist.names_address(addr, target) {
+        if self.reach == Reach::Anywhere || self.allowlist.names_address(addr, target) {
             return Ok(());
         }
         let addr = addr.to_canonical();

@@ -18,7 +18,7 @@ struct Campaign {
     about: &'static str,
 }
 
-const ALL: [Campaign; 5] = [
+const ALL: [Campaign; 6] = [
     Campaign {
         name: "calls",
         tests: &["hostile::flood::"],
@@ -26,18 +26,23 @@ const ALL: [Campaign; 5] = [
     },
     Campaign {
         name: "kills",
-        tests: &["trail::kills::"],
-        about: "five hundred hubs that are killed under load: whatever reached the upstream has its row",
+        tests: &["trail::kills::", "postgres::kills::"],
+        about: "a hundred hubs that are killed under load, on each store: whatever reached the upstream has its row",
     },
     Campaign {
         name: "honest",
         tests: &["no_honest_database_is_accused"],
-        about: "a thousand trails of hubs that share a database, fail, crash and lose power: none is said to be tampered with",
+        about: "a thousand trails of hubs that share a database, fail, crash, lose power and purge: none is said to be tampered with",
     },
     Campaign {
         name: "floods",
         tests: &["floods::a_flood_of_what_never_runs"],
         about: "five minutes of the largest that leads to nothing: trail and log grow slowly, others are served",
+    },
+    Campaign {
+        name: "search",
+        tests: &["plans::a_first_page_of_a_million_rows"],
+        about: "a million rows in PostgreSQL: the first page of each search within 150 ms",
     },
     Campaign {
         name: "properties",

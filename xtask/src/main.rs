@@ -28,7 +28,7 @@ Usage: cargo xtask <command>
                         (its token is for ops_viewer and 30d unless asked for otherwise)
   test [-- TEST_ARGS]   build everything, install the test tools, run every test
   campaign NAME         a long test at its full length; without a name it lists them
-  bench [--keep] [--old PROGRAM [--turns]]
+  bench [--keep] [--old PROGRAM [--turns]] | bench audit [--rows NUMBER]
                         build the hub optimised, and measure what its line costs, against a bare echo server, the figures in
                         docs/performance.md (which --keep writes anew), and another hub in turns
   build [NAME...]       the named providers to components; without a name all of them and the hub

@@ -1,4 +1,4 @@
-//! What the line costs: the same echo from a bare axum server, from a hub that keeps no record, and from the hub, over REST
+//! What the line costs (and, as `audit`, what searching a large trail does): the same echo from a bare axum server, from a hub that keeps no record, and from the hub, over REST
 //! and MCP. Each server is a process of its own; figures are compared within one run, because machines differ.
 
 mod client;
@@ -8,6 +8,7 @@ mod kept;
 mod rows;
 mod server;
 mod stages;
+mod trail;
 mod turns;
 
 use std::{
@@ -46,18 +47,24 @@ struct Options {
     /// What cargo says to every benchmark
     #[arg(long, hide = true)]
     bench: bool,
-    /// What this program is started as again
-    #[arg(hide = true, value_parser = ["echo"])]
+    /// `audit`: what is asked of a trail of so many rows, and what that costs others
+    #[arg(value_parser = ["audit", "echo"])]
     part: Option<String>,
+    /// Rows of that trail
+    #[arg(long, default_value_t = 1_000_000, value_name = "NUMBER")]
+    rows: u32,
 }
 
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
-    if options.part.is_some() {
+    if options.part.as_deref() == Some("echo") {
         return echo::serve();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let hub = &options.hub.unwrap_or_else(|| env!("CARGO_BIN_EXE_bulkhead").into());
+    if options.part.is_some() {
+        return trail::tell(&runtime, hub, options.rows);
+    }
     if !options.turns {
         tell(&runtime, hub, options.keep)?;
     }

@@ -27,7 +27,7 @@ enum Served {
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Ask {
+pub(crate) enum Ask {
     Plain,
     Rest,
     Mcp,
@@ -76,7 +76,7 @@ impl Row {
 }
 
 impl Ask {
-    fn request(self, token: &str) -> Vec<u8> {
+    pub(crate) fn request(self, token: &str) -> Vec<u8> {
         const ECHO: &str = r#"{"message":"hello"}"#;
         const LEGACY: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"hello-rs.echo.v1","arguments":{"message":"hello"}}}"#;
         const MODERN: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"hello-rs.echo.v1","arguments":{"message":"hello"},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;

@@ -39,14 +39,24 @@ pub(crate) enum Kind {
     Echo,
     /// A hub, with or without its record.
     Hub { program: PathBuf, records: bool },
+    /// A hub with its record, of a folder that stays.
+    HubAt { program: PathBuf, data: PathBuf },
+}
+
+/// How a server is asked to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    ByItsInput,
+    BySignal,
 }
 
 /// A server in a process of its own.
 pub(crate) struct Server {
     child: Child,
     output: Lines<BufReader<ChildStdout>>,
-    /// A hub's data folder.
+    /// A hub's data folder, if it goes with the hub.
     data: Option<PathBuf>,
+    asked: Asked,
     pub(crate) address: String,
     pub(crate) token: String,
 }
@@ -61,21 +71,23 @@ impl Server {
             }
             Kind::Hub { program, records } => {
                 let data = env::temp_dir().join(format!("bulkhead-bench-{}", uuid::Uuid::new_v4()));
-                let mut hub = hub(program, &data)?;
-                hub.args(["serve", "--listen", "127.0.0.1:0", "--max-calls-per-caller", "10000", "--log", "error"]);
+                let mut hub = serving(program, &data)?;
                 hub.args((!records).then_some("--forget"));
                 (hub, Some(data))
             }
+            Kind::HubAt { program, data } => (serving(program, data)?, Some(data.clone())),
         };
         let mut child = command.stdout(Stdio::piped()).stdin(Stdio::piped()).spawn()?;
         let mut output = BufReader::new(child.stdout.take().context("no output")?).lines();
         let line = output.next().transpose()?.unwrap_or_default();
         let address = line.strip_prefix("listening on http://").context("the server did not start; see above")?;
         let token = match (kind, &data) {
-            (Kind::Hub { program, .. }, Some(data)) => token(program, data)?,
+            (Kind::Hub { program, .. } | Kind::HubAt { program, .. }, Some(data)) => token(program, data)?,
             _ => "none".to_owned(),
         };
-        Ok(Self { child, output, address: address.to_owned(), token, data })
+        let data = data.filter(|_| !matches!(kind, Kind::HubAt { .. }));
+        let asked = if *kind == Kind::Echo { Asked::ByItsInput } else { Asked::BySignal };
+        Ok(Self { child, output, address: address.to_owned(), token, data, asked })
     }
 
     /// Processor time used so far, by all its threads, in the program and in the kernel for it.
@@ -133,7 +145,7 @@ impl Server {
     fn ask_to_end(&mut self) {
         // The echo ends when its input does, a hub when it is told.
         drop(self.child.stdin.take());
-        if self.data.is_some() {
+        if self.asked == Asked::BySignal {
             let id = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
             let _ = id.map(|id| kill_process(id, Signal::TERM));
         }
@@ -152,8 +164,14 @@ impl Drop for Server {
     }
 }
 
+fn serving(program: &Path, data: &Path) -> anyhow::Result<Command> {
+    let mut hub = hub(program, data)?;
+    hub.args(["serve", "--listen", "127.0.0.1:0", "--max-calls-per-caller", "10000", "--log", "error"]);
+    Ok(hub)
+}
+
 fn hub(program: &Path, data: &Path) -> anyhow::Result<Command> {
-    fs::create_dir(data)?;
+    fs::create_dir_all(data)?;
     let component = Path::new(env!("CARGO_MANIFEST_DIR")).join("../providers/hello-rs.wasm").canonicalize()?;
     let config = data.join("provider-config.yaml");
     fs::write(&config, CONFIG.replace("COMPONENT", &component.display().to_string()))?;

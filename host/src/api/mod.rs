@@ -3,6 +3,7 @@
 mod health;
 mod openapi;
 mod routes;
+mod stream;
 mod tools;
 mod trail;
 

@@ -7,7 +7,7 @@ use axum::{
     routing::{get, post},
 };
 
-use super::{health, openapi, tools, trail};
+use super::{health, openapi, stream, tools, trail};
 use crate::{
     call::Hub,
     http::{PublicAddress, Routes, problem},
@@ -23,6 +23,8 @@ pub fn routes(address: &PublicAddress) -> Routes {
         .route("/audit/events", get(trail::list))
         .route("/audit/events/{id}", get(trail::show))
         .route("/audit/export", get(trail::export))
+        .route("/audit/stream", get(stream::stream))
+        .route("/audit/usage", get(trail::usage))
         .route("/openapi.json", get(openapi::answer).layer(Extension(openapi::Server::of(address))));
     Routes { surface: Surface::Rest, routes, refusal: problem }
 }

@@ -12,19 +12,21 @@ use axum::{
 
 use crate::{
     call::{
-        Answer, Call, CallError, Document, Hub, Input, Operation, Output, Principal, ProviderOperation, did_you_mean,
-        of_size,
+        Answer, Call, CallError, Document, Hub, Input, Operation, Output, Principal, ProviderOperation, Replay,
+        RequestFault, did_you_mean, of_size,
     },
     http::{self, Admission, Correlation, discard, problem, problem_with, read_body},
     identity::Caller,
     limits::Permit,
-    names::{ItemKind, OperationKind, Owner, Surface},
+    names::{Code, ItemKind, OperationKind, Owner, Surface},
     stages::{self, Stage},
 };
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// Names the audit row of an answer.
 const CALL_ID: HeaderName = HeaderName::from_static("x-call-id");
+/// Names the failed call that a request issues again.
+const REPLAYS: HeaderName = HeaderName::from_static("x-replays");
 
 pub(super) async fn call(
     State(hub): State<Arc<Hub>>,
@@ -55,7 +57,7 @@ pub(super) async fn call(
         correlation_id: correlation.0,
         operation: Operation::OfProvider {
             owner: Owner::Provider(provider),
-            asked: ProviderOperation::CallTool { tool, input },
+            asked: ProviderOperation::CallTool { tool, input, replays: replays(&headers) },
         },
     };
     stages::ends(Stage::Read);
@@ -81,6 +83,14 @@ pub(super) async fn call_health(
 ) -> Response {
     let path = path.map(|Path(provider)| Path((provider, "health".to_owned())));
     call(hub, caller, admission, correlation, path, headers, body).await
+}
+
+/// The failed call that this one issues again, if it says so.
+fn replays(headers: &HeaderMap) -> Option<Result<Replay, RequestFault>> {
+    let mut all = headers.get_all(REPLAYS).iter();
+    let named = all.next()?.to_str().ok().filter(|_| all.next().is_none()).and_then(|text| text.parse().ok());
+    let text = "`X-Replays` is, once, the id of a failed call, and behind that `; again` if it was a scan or write";
+    Some(named.ok_or_else(|| RequestFault { code: Code::ParamsInvalid, status: 400, text: text.to_owned() }))
 }
 
 /// The input, or what is wrong with it. No body at all is an empty object, for tools that need none.

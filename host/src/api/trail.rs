@@ -1,6 +1,6 @@
 //! `GET /audit/…`: the audit trail, for those who may see it.
 
-use std::{str::FromStr, sync::Arc};
+use std::{io, str::FromStr, sync::Arc};
 
 use axum::{
     Extension,
@@ -15,16 +15,20 @@ use axum::{
 use bytes::Bytes;
 use futures::stream;
 use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
 use url::form_urlencoded;
 
 use super::tools;
 use crate::{
-    audit::{Cursor, ExportFormat, Exporting, Filter, PAGE, PAGE_MAX, Page, Parameter, TOTAL_MAX, TrailError},
-    call::{
-        Answer, Call, ExportRequest, Hub, HubOperation, ListRequest, Operation, Output, Principal, RequestFault,
-        TrailOperation, TrailOutput,
+    audit::{
+        Cursor, Dimension, ExportFormat, Exporting, Filter, PAGE, PAGE_MAX, Page, Parameter, Streaming, Summary,
+        TOTAL_MAX,
     },
-    http::{Admission, Correlation, path_malformed},
+    call::{
+        Answer, Call, CallError, ExportRequest, Hub, HubOperation, ListRequest, Operation, Output, Principal,
+        RequestFault, TrailOperation, TrailOutput, UsageRequest,
+    },
+    http::{Admission, Correlation, Endless, path_malformed, problem},
     identity::Caller,
     names::{Code, Surface, words},
     text::plain,
@@ -50,12 +54,20 @@ words! {
     }
 }
 
+words! {
+    /// What sums take beside filters.
+    enum OfUsage: "parameter" {
+        /// By what they are told apart.
+        By = "by",
+    }
+}
+
 /// Who asks, and by which request.
-type Asking = (Extension<Arc<Caller>>, Extension<Admission>, Extension<Correlation>);
+pub(super) type Asking = (Extension<Arc<Caller>>, Extension<Admission>, Extension<Correlation>);
 
 pub(super) async fn list(State(hub): State<Arc<Hub>>, asking: Asking, RawQuery(query): RawQuery) -> Response {
     let asked = TrailOperation::List(page_of(query.as_deref().unwrap_or_default()).map(Box::new));
-    answer(&hub, asking, asked).await
+    answer(&hub, asking, asked, nothing_follows).await
 }
 
 pub(super) async fn show(
@@ -69,15 +81,31 @@ pub(super) async fn show(
             RequestFault { code: Code::NotFound, status: 404, text }
         })
     });
-    answer(&hub, asking, TrailOperation::Show(id)).await
+    answer(&hub, asking, TrailOperation::Show(id), nothing_follows).await
 }
 
 pub(super) async fn export(State(hub): State<Arc<Hub>>, asking: Asking, RawQuery(query): RawQuery) -> Response {
     let asked = TrailOperation::Export(export_of(query.as_deref().unwrap_or_default()).map(Box::new));
-    answer(&hub, asking, asked).await
+    answer(&hub, asking, asked, nothing_follows).await
 }
 
-async fn answer(hub: &Arc<Hub>, asking: Asking, asked: TrailOperation) -> Response {
+pub(super) async fn usage(State(hub): State<Arc<Hub>>, asking: Asking, RawQuery(query): RawQuery) -> Response {
+    let asked = TrailOperation::Usage(usage_of(query.as_deref().unwrap_or_default()).map(Box::new));
+    answer(&hub, asking, asked, nothing_follows).await
+}
+
+/// Only a stream is one.
+fn nothing_follows(_: Box<Streaming>) -> Response {
+    problem(&CallError::Internal)
+}
+
+/// Asks, and answers; a stream is answered by `streamed`.
+pub(super) async fn answer(
+    hub: &Arc<Hub>,
+    asking: Asking,
+    asked: TrailOperation,
+    streamed: impl FnOnce(Box<Streaming>) -> Response,
+) -> Response {
     let (Extension(caller), Extension(Admission(permit)), Extension(correlation)) = asking;
     let format = match &asked {
         TrailOperation::Export(Ok(request)) => request.format,
@@ -94,7 +122,9 @@ async fn answer(hub: &Arc<Hub>, asking: Asking, asked: TrailOperation) -> Respon
         Answer { outcome: Ok(Output::Trail(output)), .. } => match output {
             TrailOutput::Page(page) => document(&written(&page)),
             TrailOutput::Shown(shown) => document(&shown.document),
-            TrailOutput::Export(exporting) => streamed(*exporting, format),
+            TrailOutput::Export(exporting) => exported(*exporting, format, hub.end().clone()),
+            TrailOutput::Stream(streaming) => streamed(streaming),
+            TrailOutput::Usage(Summary { sums, is_whole }) => document(&json!({ "usage": sums, "is_whole": is_whole })),
         },
         refused => return tools::respond(refused, &[]),
     };
@@ -118,19 +148,28 @@ fn document(value: &Value) -> Response {
     ([(CONTENT_TYPE, "application/json")], plain::json(value.to_string())).into_response()
 }
 
-/// A chunk is read when the client has taken the one before. If one cannot be read the answer breaks off, which a client
-/// notices, and an export without its last line is none.
-fn streamed(exporting: Exporting, format: ExportFormat) -> Response {
-    let chunks = stream::try_unfold(exporting, async |exporting| {
-        let next: Option<(String, Exporting)> = exporting.next().await?;
-        Ok::<_, TrailError>(next.map(|(chunk, exporting)| (Bytes::from(chunk), exporting)))
+/// A chunk is read when the client has taken the one before. If one cannot be read, or the hub ends, the answer breaks off,
+/// which a client notices, and an export without its last line is none.
+fn exported(exporting: Exporting, format: ExportFormat, end: CancellationToken) -> Response {
+    let chunks = stream::try_unfold(exporting, move |exporting| {
+        let end = end.clone();
+        async move {
+            let next: Option<(String, Exporting)> = tokio::select! {
+                biased;
+                () = end.cancelled() => return Err(axum::Error::new(io::Error::other("the hub ends"))),
+                next = exporting.next() => next.map_err(axum::Error::new)?,
+            };
+            Ok(next.map(|(chunk, exporting)| (Bytes::from(chunk), exporting)))
+        }
     });
     let (media_type, file) = match format {
         ExportFormat::Jsonl => ("application/jsonl", "attachment; filename=\"audit.jsonl\""),
         ExportFormat::Csv => ("text/csv; charset=utf-8", "attachment; filename=\"audit.csv\""),
     };
     let headers = [(CONTENT_TYPE, media_type), (CONTENT_DISPOSITION, file)];
-    (headers, Body::from_stream(Box::pin(chunks))).into_response()
+    let mut response = (headers, Body::from_stream(Box::pin(chunks))).into_response();
+    response.extensions_mut().insert(Endless);
+    response
 }
 
 fn page_of(query: &str) -> Result<ListRequest, RequestFault> {
@@ -165,6 +204,26 @@ fn export_of(query: &str) -> Result<ExportRequest, RequestFault> {
     Ok(request)
 }
 
+/// A filter and nothing beside it.
+pub(super) fn filter_of(query: &str) -> Result<Filter, RequestFault> {
+    Ok(parameters::<OfExport>(query, &[])?.0)
+}
+
+fn usage_of(query: &str) -> Result<UsageRequest, RequestFault> {
+    let (filter, others) = parameters::<OfUsage>(query, OfUsage::ALL)?;
+    let mut by = Vec::<Dimension>::new();
+    for (OfUsage::By, value) in others {
+        for name in value.split(',') {
+            let dimension = name.parse().ok().filter(|dimension| !by.contains(dimension));
+            let known = Dimension::ALL.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            by.push(
+                dimension.ok_or_else(|| refused(format!("`by` has to be some of {known}, each once, with commas")))?,
+            );
+        }
+    }
+    Ok(UsageRequest { filter, by })
+}
+
 /// A filter, and the parameters beside it, each once.
 fn parameters<T: FromStr + Copy + PartialEq + ToString>(
     query: &str,
@@ -174,7 +233,7 @@ fn parameters<T: FromStr + Copy + PartialEq + ToString>(
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         if let Ok(parameter) = name.parse() {
             of_filter.push((parameter, value.into_owned()));
-        } else if let Ok(parameter) = name.parse::<T>() {
+        } else if let Some(parameter) = name.parse::<T>().ok().filter(|parameter| others.contains(parameter)) {
             if beside.iter().any(|(there, _)| *there == parameter) {
                 return Err(refused(format!("`{name}` is there twice: give it once")));
             }
@@ -190,6 +249,6 @@ fn parameters<T: FromStr + Copy + PartialEq + ToString>(
     Ok((Filter::read(given).map_err(|error| refused(error.to_string()))?, beside))
 }
 
-fn refused(text: String) -> RequestFault {
+pub(super) fn refused(text: String) -> RequestFault {
     RequestFault { code: Code::ParamsInvalid, status: 400, text }
 }

@@ -9,8 +9,6 @@ use uuid::Uuid;
 
 use crate::{json, names::Kept, text::plain};
 
-/// Bodies longer than this, in bytes of JSON, are kept as a digest and a preview.
-const DOCUMENT_MAX: usize = 64 * 1024;
 /// How much of a long document the preview shows, in characters.
 const PREVIEW: usize = 2048;
 
@@ -108,11 +106,11 @@ fn digest_of(salt: &[u8; 16], canonical: &str) -> Digest {
     digest
 }
 
-/// A document for the record: itself if short, otherwise `{"bytes","preview","sha256","truncated"}`.
+/// A document for the record: itself if it has so many bytes at most, otherwise `{"bytes","preview","sha256","truncated"}`.
 #[must_use]
-pub fn excerpt<'a>(document: impl Into<Cow<'a, str>>) -> String {
+pub fn excerpt<'a>(document: impl Into<Cow<'a, str>>, max_bytes: usize) -> String {
     let document = document.into();
-    if document.len() <= DOCUMENT_MAX {
+    if document.len() <= max_bytes {
         return document.into_owned();
     }
     let digest = digest::digest(&digest::SHA256, document.as_bytes());
@@ -153,9 +151,10 @@ mod tests {
 
     #[test]
     fn long_documents_keep_a_digest_and_a_preview() {
-        assert_eq!(excerpt("{}".to_owned()), "{}");
-        let long = format!("\"{}\"", "x".repeat(DOCUMENT_MAX));
-        let short: Value = serde_json::from_str(&excerpt(long.clone())).expect("JSON");
+        assert_eq!(excerpt("{}".to_owned(), 4096), "{}");
+        let long = format!("\"{}\"", "x".repeat(4096));
+        assert_eq!(excerpt(long.clone(), 4098), long);
+        let short: Value = serde_json::from_str(&excerpt(long.clone(), 4097)).expect("JSON");
         assert_eq!(short["bytes"], long.len());
         assert_eq!(short["preview"].as_str().map(str::len), Some(PREVIEW));
         assert_eq!(short["sha256"].as_str().map(str::len), Some(64));

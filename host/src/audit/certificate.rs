@@ -3,6 +3,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use chrono::{SecondsFormat, Utc};
@@ -13,9 +14,11 @@ use super::{
     encoding::{Encoding, Member, Sink as _},
     key::{AuditKey, PublicKey},
 };
-use crate::store::private_file;
+use crate::store::{lock::FileLock, private_file};
 
 const FILE: &str = "audit.keys";
+/// How long another command that makes a key is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What an old key says of the one that follows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +59,8 @@ fn signed(at: &str, by: &str, key: &str) -> Encoding {
 /// # Errors
 /// When a file cannot be read or written.
 pub fn renew(data: &Path) -> io::Result<AuditKey> {
+    // One after the other: a key without its certificate is trusted by nobody.
+    let _alone = FileLock::acquire(&data.join("audit.key.lock"), PATIENCE)?;
     let old = AuditKey::open(data)?;
     let (seed, new) = AuditKey::fresh()?;
     let mut certificates = read(data)?;

@@ -74,6 +74,7 @@ impl Together {
         let row = &mut *self.event;
         row.times = row.times.saturating_add(1);
         row.duration_ms = row.duration_ms.max(event.duration_ms);
+        row.used.add(&event.used);
         // What never ran keeps no bodies; if it did, no two would be the same.
         (row.payload, row.result) = (None, None);
         let optional = |kept: &mut Option<String>, other: &Option<String>| {

@@ -11,7 +11,7 @@ use super::{
     event::{Event, Intent},
     statement::Statement,
 };
-use crate::names::{Code, Kept, Role};
+use crate::names::{Code, Kept, Role, Severity};
 
 /// Something to be recorded.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,6 +72,11 @@ pub(super) fn intent_members(intent: &Intent, place: &Place) -> Map<String, Valu
     of_intent(intent, place, Map::new())
 }
 
+/// Those of a statement.
+pub(super) fn statement_members(statement: &Statement, place: &Place) -> Map<String, Value> {
+    of_statement(statement, place, Map::new())
+}
+
 /// A time as it is sealed and shown.
 pub(super) fn timestamp(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
@@ -93,6 +98,15 @@ impl<S: Sink> Members<S> {
 
     fn number(&mut self, name: &str, number: impl Into<i64>) {
         self.0.add(name, Member::Number(number.into()));
+    }
+
+    /// A number, unless it is zero.
+    fn some(&mut self, name: &str, number: impl Into<u64>) {
+        // It is bounded far below.
+        let number = i64::try_from(number.into()).unwrap_or(i64::MAX);
+        if number != 0 {
+            self.number(name, number);
+        }
     }
 
     fn time(&mut self, name: &str, at: DateTime<Utc>) {
@@ -118,6 +132,7 @@ fn of_event<S: Sink>(event: &Event, place: &Place, sink: S) -> S {
     members.id("caller_id", event.caller_id);
     members.optional("caller_role", event.caller_role.map(Role::as_str));
     members.text("correlation_id", &event.correlation_id);
+    members.optional("cost", event.used.costs.written());
     members.time("created_at", event.created_at);
     members.number("duration_ms", event.duration_ms);
     members.optional("error", event.error.as_ref());
@@ -130,13 +145,17 @@ fn of_event<S: Sink>(event: &Event, place: &Place, sink: S) -> S {
     members.body("payload_digest", "payload_kept", event.payload.as_ref());
     members.optional("provider", event.provider.as_ref());
     members.time("recorded_at", place.recorded_at);
+    members.id("replays", event.replays);
     members.body("result_digest", "result_kept", event.result.as_ref());
     members.optional("revision", event.revision.as_ref());
     members.number("seq", place.seq);
+    members.optional("severity", event.severity.map(Severity::as_str));
     members.text("surface", event.surface.as_str());
     members.optional("team", event.team.as_ref());
     members.number("times", event.times);
     members.optional("tool", event.tool.as_ref());
+    members.some("upstream_bytes", event.used.bytes);
+    members.some("upstream_requests", event.used.requests);
     members.id("writer", Some(place.writer));
     members.0
 }
@@ -172,7 +191,13 @@ fn of_statement<S: Sink>(statement: &Statement, place: &Place, sink: S) -> S {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::event::Outcome, *};
+    use super::{
+        super::{
+            event::Outcome,
+            usage::{Costs, Usage},
+        },
+        *,
+    };
     use crate::names::Surface;
 
     fn place() -> Place {
@@ -186,12 +211,15 @@ mod tests {
         let leaf = |event: &Event| Entry::Event(Box::new(event.clone())).encoding(&place).leaf();
         let mut leaves = vec![leaf(&event)];
         let empty = || Some(String::new());
-        let changes: [fn(&mut Event); 6] = [
+        let changes: [fn(&mut Event); 9] = [
             |event| event.caller_id = None,
             |event| event.caller_role = None,
             |event| event.times = 2,
             |event| event.surface = Surface::Mcp,
             |event| event.duration_ms += 1,
+            |event| event.used.requests = 1,
+            |event| event.used.bytes = 1,
+            |event| event.severity = Some(Severity::High),
             |event| event.payload = Body::of("{}".to_owned(), Kept::Full),
         ];
         for change in changes {
@@ -218,6 +246,8 @@ mod tests {
             error: Some("e".to_owned()),
             error_code: Some(Code::Timeout),
             hostname: Some("h".to_owned()),
+            used: Usage { requests: 1, bytes: 2, costs: Costs::read(r#"{"USD":1}"#).expect("costs") },
+            severity: Some(Severity::Low),
             ..Event::sample(Outcome::Failed)
         };
         let intent = full.announced();

@@ -4,9 +4,9 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::body::Body;
+use super::{body::Body, usage::Usage};
 use crate::{
-    names::{Code, OperationKind, Role, Surface, words},
+    names::{Code, OperationKind, Role, Severity, Surface, words},
     text::plain,
 };
 
@@ -21,6 +21,7 @@ pub(super) const MILLIS: u16 = 3;
 
 words! {
     /// How an operation ended.
+    #[derive(PartialOrd, Ord)]
     pub enum Outcome: "outcome" {
         /// It succeeded.
         Ok = "ok",
@@ -89,8 +90,14 @@ pub struct Event {
     pub correlation_id: String,
     /// The revision that ran: SHA-256, hex, over its component and its config.
     pub revision: Option<String>,
+    /// The failed call that this one issued again.
+    pub replays: Option<Uuid>,
     /// How many operations the row stands for: see [`Sharing`].
     pub times: u32,
+    /// What it used of its upstream.
+    pub used: Usage,
+    /// The worst of the findings in its output.
+    pub severity: Option<Severity>,
     /// Whether it has a row of its own.
     pub sharing: Sharing,
     /// What the call learnt of its upstream's quotas.
@@ -168,7 +175,10 @@ impl Event {
             surface: intent.surface,
             correlation_id: intent.correlation_id,
             revision: None,
+            replays: None,
             times: 1,
+            used: Usage::default(),
+            severity: None,
             sharing: Sharing::Own,
             quotas: Vec::new(),
         }
@@ -202,6 +212,7 @@ impl Event {
         }
         self.created_at = self.created_at.trunc_subsecs(MILLIS);
         self.duration_ms = self.duration_ms.min(DURATION_MAX);
+        self.used = self.used.into_kept();
         self
     }
 }
@@ -244,7 +255,10 @@ impl Event {
             surface: Surface::Rest,
             correlation_id: "c".to_owned(),
             revision: Some("r".to_owned()),
+            replays: None,
             times: 1,
+            used: Usage::default(),
+            severity: None,
             sharing: if outcome == Outcome::Denied { Sharing::Second } else { Sharing::Own },
             quotas: Vec::new(),
         }

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::event::Outcome;
 use crate::{
-    names::{Code, OperationKind, Role, Surface, words},
+    names::{Code, OperationKind, Role, Severity, Surface, words},
     text::plain,
 };
 
@@ -50,6 +50,8 @@ words! {
         To = "to",
         /// It took as long as this, or longer.
         MinDuration = "min_duration_ms",
+        /// How bad the worst finding in its output is, at least.
+        Severity = "severity",
         /// A text in payload, result or error.
         Text = "text",
     }
@@ -75,8 +77,9 @@ impl Parameter {
             Self::From => "recorded at this time or later: RFC 3339, or a date (UTC)",
             Self::To => "recorded earlier than this: RFC 3339, or a date (UTC)",
             Self::MinDuration => "took so many milliseconds or more",
+            Self::Severity => "the worst finding in its output is this, or worse",
             Self::Text => {
-                "a text in payload, result or error, in whatever case; within a day, or of one caller, correlation id or tool"
+                "a text in payload, result or error, letters of ASCII in whatever case; within a day, or of one caller, correlation id or tool"
             }
         }
     }
@@ -95,6 +98,7 @@ impl Parameter {
             Self::ErrorCode => words_of!(Code),
             Self::Operation => words_of!(OperationKind),
             Self::Surface => words_of!(Surface),
+            Self::Severity => words_of!(Severity),
             _ => None,
         }
     }
@@ -128,6 +132,7 @@ pub struct Filter {
     pub(super) from: Option<DateTime<Utc>>,
     pub(super) to: Option<DateTime<Utc>>,
     pub(super) min_duration_ms: Option<u32>,
+    pub(super) severity: Option<Severity>,
     pub(super) text: Option<String>,
     /// As it was given.
     told: Map<String, Value>,
@@ -153,6 +158,11 @@ impl Filter {
             return Err(FilterError { parameter: Parameter::To, told: "is not later than `from`".to_owned() });
         }
         Ok(filter)
+    }
+
+    /// The parameters that were given.
+    pub(super) fn parameters(&self) -> impl Iterator<Item = Parameter> {
+        self.told.keys().filter_map(|name| name.parse().ok())
     }
 
     fn set(&mut self, parameter: Parameter, value: &str) -> Result<(), String> {
@@ -186,6 +196,7 @@ impl Filter {
                 self.min_duration_ms =
                     Some(value.parse().map_err(|_| format!("has to be a whole number, 0 to {}", u32::MAX))?);
             }
+            Parameter::Severity => self.severity = Some(word(parameter, value)?),
             Parameter::Text => self.text = text(),
         }
         Ok(())
@@ -202,7 +213,11 @@ where
     })
 }
 
-fn time(value: &str) -> Result<DateTime<Utc>, String> {
+/// A time as it is asked for: RFC 3339, or a date, which is its beginning in UTC.
+///
+/// # Errors
+/// When it is neither.
+pub fn time(value: &str) -> Result<DateTime<Utc>, String> {
     let date = |value: &str| value.parse::<NaiveDate>().map(|date| date.and_time(NaiveTime::MIN).and_utc());
     DateTime::parse_from_rfc3339(value)
         .map(|at| at.to_utc())
@@ -213,6 +228,12 @@ fn time(value: &str) -> Result<DateTime<Utc>, String> {
         .ok_or_else(|| {
             "has to be a time such as `2026-11-21T18:00:00Z` (in a URL a `+` is written `%2B`), or a date".to_owned()
         })
+}
+
+/// Rows are of whole milliseconds: the first that is not before a time.
+pub(super) fn ceiling(at: DateTime<Utc>) -> DateTime<Utc> {
+    let whole = at.timestamp_millis() + i64::from(!at.timestamp_subsec_nanos().is_multiple_of(1_000_000));
+    DateTime::from_timestamp_millis(whole).unwrap_or(at)
 }
 
 /// Whose events somebody may see.
@@ -248,6 +269,12 @@ impl Query {
             return Err(FilterError { parameter: Parameter::Text, told: told.to_owned() });
         }
         Ok(Self { filter, scope })
+    }
+
+    /// The same for what is recorded from now on, which is never much at once.
+    #[must_use]
+    pub fn of_news(filter: Filter, scope: Scope) -> Self {
+        Self { filter, scope }
     }
 
     /// As it was asked for, for the record.

@@ -89,6 +89,7 @@ impl Frequent {
         if let Some(others) = others {
             others.times = others.times.saturating_add(1);
             others.duration_ms = others.duration_ms.max(event.duration_ms);
+            others.used.add(&event.used);
         } else {
             // What they found is in the first one's row; of the others only the number counts.
             *others = Some(Event { payload: None, result: None, ..*event });

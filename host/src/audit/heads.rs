@@ -5,10 +5,12 @@ use std::path::Path;
 use uuid::Uuid;
 
 use super::{
+    certificate,
     checkpoint::Document,
     key::AuditKey,
     ledger::{postgres, sqlite},
     verify::{VerifyError, must_exist},
+    vouched::vouched_for,
 };
 use crate::store::{location::Location, postgres::Session, sqlite::open_read_only};
 
@@ -25,5 +27,7 @@ pub fn checkpoint(data: &Path, database: &Location) -> Result<String, VerifyErro
         Location::File(file) => sqlite::untied(&open_read_only(file)?, nobody)?,
         Location::Postgres(settings) => postgres::untied(&mut Session::open_to_read(settings.clone())?, nobody)?,
     };
+    let keys = certificate::with_predecessors(key.public(), &certificate::read(data)?);
+    let untied = vouched_for(&keys, untied);
     Ok(Document::sign(&key, untied.into_iter().map(|untied| untied.tie).collect()).line())
 }

@@ -13,9 +13,10 @@ use super::{
     error::AuditError,
     event::Event,
     key::AuditKey,
-    ledger::{Fault, Ledger, Rejection, Stretch, Unstored, postgres::Lease},
-    seal::{Head, is_signed, seal},
-    statement::{Checkpoint, FORMAT, Start, Statement, Tie},
+    ledger::{Fault, Ledger, Purged, Rejection, Stretch, Unstored, Untied, postgres::Lease},
+    seal::{Batch, Head, is_signed, seal},
+    statement::{Archived, Checkpoint, FORMAT, Purge, Start, Statement, Tie},
+    vouched::vouched_for,
 };
 use crate::store::location::Location;
 
@@ -49,9 +50,17 @@ pub(super) struct Journal {
 impl Journal {
     /// Opens the trail and begins the chain of a writer, whose lock is held already.
     pub(super) fn open(data: &Path, database: &Location, writer: Uuid) -> Result<Self, AuditError> {
+        Self::begin(data, Ledger::open(data, database, writer)?, writer)
+    }
+
+    /// The same for a writer that removes bodies.
+    pub(super) fn open_as_owner(data: &Path, database: &Location, writer: Uuid) -> Result<Self, AuditError> {
+        Self::begin(data, Ledger::open_as_owner(data, database, writer)?, writer)
+    }
+
+    fn begin(data: &Path, ledger: Ledger, writer: Uuid) -> Result<Self, AuditError> {
         let key = AuditKey::open(data)?;
         let certificates = certificate::read(data)?;
-        let ledger = Ledger::open(data, database, writer)?;
         let sealed_at = DateTime::<Utc>::MIN_UTC;
         let mut journal = Self { ledger, key, certificates, writer, sealed_at, has_news: false, has_started: false };
         journal.start().map_err(|fault| AuditError::Open(fault.to_string()))?;
@@ -59,7 +68,7 @@ impl Journal {
     }
 
     fn start(&mut self) -> Result<(), Fault> {
-        let ties = self.ledger.untied()?.into_iter().map(|untied| untied.tie).collect();
+        let ties = self.untied()?.into_iter().map(|untied| untied.tie).collect();
         let hub = env!("CARGO_PKG_VERSION").to_owned();
         let certificates = self.certificates.clone();
         let start = Start { certificates, format: FORMAT, hub, key: self.key.public().to_string(), ties };
@@ -134,6 +143,20 @@ impl Journal {
         self.ledger.touch()
     }
 
+    /// Removes bodies and states that, or neither.
+    pub(super) fn purge(&mut self, bodies: &[Purged]) -> Result<(), Fault> {
+        let purge = Purge { bodies: bodies.iter().map(|purged| purged.of).collect() };
+        let entry = Entry::Statement(Box::new(Statement::purge(&purge)));
+        let previous = self.ledger.head()?;
+        let batch = self.sealed(previous, std::iter::once(&entry));
+        self.ledger.purge(&batch, bodies)
+    }
+
+    /// Overwrites what was removed, as far as this program can. False where it may still stand in files.
+    pub(super) fn forget_removed(&mut self) -> Result<bool, Fault> {
+        self.ledger.forget_removed()
+    }
+
     /// Answers what a dead writer has left unanswered, and says how much that was. Of several hubs that do, the store lets
     /// one. An intent that no hub has sealed is none: what it says is not signed here.
     pub(super) fn answer(&mut self, dead: Uuid) -> Result<usize, Fault> {
@@ -173,7 +196,7 @@ impl Journal {
     /// nobody has named the end. `is_alive` says of whom more is to be expected. Gives the same for places outside the database,
     /// if there was something to state.
     pub(super) fn checkpoint(&mut self, is_alive: impl Fn(Uuid) -> bool) -> Result<Option<Document>, Fault> {
-        let untied = self.ledger.untied()?;
+        let untied = self.untied()?;
         // Checkpoints of those who live are no news, or two hubs would answer each other for ever.
         let is_news = self.has_news || untied.iter().any(|chain| !(chain.is_checkpoint && is_alive(chain.tie.writer)));
         if !is_news {
@@ -186,6 +209,20 @@ impl Journal {
         let Head { seq, hash: head } = self.ledger.head()?;
         let own = Tie { head, seq, writer: self.writer };
         Ok(Some(Document::sign(&self.key, ties.into_iter().chain([own]).collect())))
+    }
+
+    /// The newest heads of other chains that no statement names yet.
+    fn untied(&mut self) -> Result<Vec<Untied>, Fault> {
+        let keys = certificate::with_predecessors(self.key.public(), &self.certificates);
+        Ok(vouched_for(&keys, self.ledger.untied()?))
+    }
+
+    /// States what an archive holds.
+    pub(super) fn archived(&mut self, archived: &Archived) -> Result<(), AuditError> {
+        let statement = Entry::Statement(Box::new(Statement::archive(archived)));
+        let written = self.write(vec![Cow::Owned(statement)], IfAnswered::Enough);
+        let written = written.map_err(|fault| AuditError::Write(fault.to_string()))?;
+        written.into_iter().collect::<Result<Vec<_>, _>>().map(drop)
     }
 
     fn write(
@@ -216,12 +253,17 @@ impl Journal {
     }
 
     fn append<'a>(&mut self, previous: Head, entries: impl Iterator<Item = &'a Entry>) -> Result<(), Unstored> {
+        let batch = self.sealed(previous, entries);
+        self.ledger.append(&batch)
+    }
+
+    fn sealed<'a>(&mut self, previous: Head, entries: impl Iterator<Item = &'a Entry>) -> Batch<'a> {
         let batch = seal(&self.key, self.writer, previous, self.sealed_at, entries);
         if let Some(first) = batch.entries.first() {
             self.sealed_at = first.place.recorded_at;
         }
         self.has_news = true;
-        self.ledger.append(&batch)
+        batch
     }
 }
 
@@ -294,6 +336,14 @@ fn stand_in(event: &Event, answered: bool) -> Event {
         (stand_in.correlation_id, stand_in.times) = (event.id.to_string(), stand_in.times.max(1));
     }
     stand_in
+}
+
+#[cfg(test)]
+impl Journal {
+    /// Whose chain it is.
+    pub(super) fn writer(&self) -> Uuid {
+        self.writer
+    }
 }
 
 #[cfg(test)]

@@ -4,19 +4,18 @@
 //! together; each call is released when its own event is on disk. When that fails nothing new begins until it is possible
 //! again ([`Audit::turn_away`]).
 
+mod archive;
 mod body;
 mod certificate;
 mod checkpoint;
-mod csv;
+mod copy;
 mod cursor;
 mod denials;
 mod encoding;
 mod entry;
 mod error;
 mod event;
-mod export;
 mod filter;
-mod follow;
 mod frequent;
 mod heads;
 mod intake;
@@ -25,31 +24,42 @@ mod key;
 mod ledger;
 mod liveness;
 mod message;
+mod packed;
 mod presence;
+mod purge;
 mod recorder;
+mod rollup;
 mod seal;
-mod shown;
 mod sinks;
 mod standing;
 mod statement;
+mod summary;
 mod sweep;
 mod trail;
+mod usage;
 mod verify;
+mod vouched;
 mod writer;
 
+pub use archive::{ArchiveError, Moving, archive};
 pub use body::{Body, excerpt};
 pub use certificate::renew as renew_key;
 pub use checkpoint::CheckpointError;
+pub use copy::{Copied, CopyError, copy};
 pub use cursor::{Cursor, NoCursor};
 pub use error::AuditError;
 pub use event::{Event, Intent, Outcome, Sharing, UpstreamQuota};
-pub use export::{Export, ExportFormat};
-pub use filter::{Filter, FilterError, Parameter, Query, Scope};
-pub use follow::{Follow, News};
+pub use filter::{Filter, FilterError, Parameter, Query, Scope, time};
 pub use heads::checkpoint;
 pub use key::{AuditKey, NoPublicKey, PublicKey};
 pub use ledger::ReadFault;
+pub use purge::{Chosen, PurgeError, Removed, purge};
 pub use standing::Refusal;
-pub use trail::{Exporting, PAGE, PAGE_MAX, Page, PageRequest, Shown, TOTAL_MAX, Trail, TrailError, TrailFile};
+pub use summary::{Dimension, SUMMED, Summary, UsageQuery};
+pub use trail::{
+    Export, ExportFormat, Exporting, Follow, News, NewsEvent, NoResumeToken, PAGE, PAGE_MAX, Page, PageRequest, Reader,
+    ResumeToken, Shown, Streaming, TOTAL_MAX, Trail, TrailError, TrailFile,
+};
+pub use usage::{Costs, ReportedCost, Usage};
 pub use verify::{Report, VerifyError, verify};
 pub use writer::Audit;

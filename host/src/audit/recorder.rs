@@ -7,7 +7,7 @@ use std::{collections::VecDeque, error::Error as _, path::Path, sync::Arc, threa
 
 use tokio::{
     runtime,
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::Instant,
 };
 use uuid::Uuid;
@@ -53,6 +53,8 @@ pub(super) struct Recorder {
     phase: Phase,
     standing: Arc<Standing>,
     outlet: Arc<Outlet>,
+    /// Told of each commit.
+    commits: watch::Sender<()>,
     presence: Presence,
 }
 
@@ -63,6 +65,7 @@ impl Recorder {
         database: Location,
         standing: Arc<Standing>,
         outlet: Arc<Outlet>,
+        commits: watch::Sender<()>,
         queue: mpsc::WeakSender<Message>,
     ) -> Result<Self, AuditError> {
         let id = Uuid::now_v7();
@@ -75,7 +78,7 @@ impl Recorder {
         }
         presence.watch(id, queue)?;
         let next_checkpoint = Instant::now() + FIRST_CHECKPOINT;
-        Ok(Self { journal, database, next_checkpoint, phase: Phase::Writable, standing, outlet, presence })
+        Ok(Self { journal, database, next_checkpoint, phase: Phase::Writable, standing, outlet, commits, presence })
     }
 
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Message>, clock: &runtime::Runtime) {
@@ -200,6 +203,7 @@ impl Recorder {
 
     /// Rows are taken (again). Those who were turned away have their row.
     fn writable(&mut self) {
+        self.commits.send_replace(());
         self.phase = Phase::Writable;
         if let Some(turned_away) = self.standing.writable() {
             let entry = Entry::Event(Box::new(turned_away.event()));

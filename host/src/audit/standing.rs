@@ -9,7 +9,10 @@ use std::{
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::event::{DURATION_MAX, Event, Outcome, Sharing};
+use super::{
+    event::{DURATION_MAX, Event, Outcome, Sharing},
+    usage::Usage,
+};
 use crate::names::{Code, OperationKind, Surface};
 
 /// A commit that takes longer than this is a disk that hangs. Longer than SQLite waits for another process, and the hub for
@@ -150,7 +153,10 @@ impl TurnedAway {
             surface: Surface::Hub,
             correlation_id: row.to_string(),
             revision: None,
+            replays: None,
             times,
+            used: Usage::default(),
+            severity: None,
             sharing: Sharing::Own,
             quotas: Vec::new(),
         }

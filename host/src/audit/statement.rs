@@ -45,13 +45,77 @@ pub(super) struct Checkpoint {
     pub(super) ties: Vec<Tie>,
 }
 
+/// The body of an `archive`: these rows are in that file and need not be in the database any more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Archived {
+    pub(super) chains: Vec<Moved>,
+    /// Its name in the folder of archives.
+    pub(super) file: String,
+    /// Of the file as it is packed.
+    #[serde(with = "hex")]
+    pub(super) sha256: Digest,
+}
+
+/// What of a chain an archive holds: events and their intents. Statements and signatures stay, too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Moved {
+    /// How many entries.
+    pub(super) entries: i64,
+    /// The first of them, by its number in the chain.
+    pub(super) first: i64,
+    pub(super) last: i64,
+    pub(super) writer: Uuid,
+}
+
+/// The body of a `purge`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Purge {
+    pub(super) bodies: Vec<PurgedBody>,
+}
+
+/// A body that is not there any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(super) struct PurgedBody {
+    pub(super) body: Side,
+    /// Of which entry of which chain.
+    pub(super) seq: i64,
+    pub(super) writer: Uuid,
+}
+
+/// Which of an operation's bodies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Side {
+    /// The input.
+    Payload,
+    /// The output.
+    Result,
+}
+
+impl Side {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Payload => "payload",
+            Self::Result => "result",
+        }
+    }
+}
+
 impl Statement {
+    pub(super) fn archive(archived: &Archived) -> Self {
+        Self { kind: StatementKind::Archive, body: written(archived) }
+    }
+
     pub(super) fn start(start: &Start) -> Self {
         Self { kind: StatementKind::Start, body: written(start) }
     }
 
     pub(super) fn checkpoint(checkpoint: &Checkpoint) -> Self {
         Self { kind: StatementKind::Checkpoint, body: written(checkpoint) }
+    }
+
+    pub(super) fn purge(purge: &Purge) -> Self {
+        Self { kind: StatementKind::Purge, body: written(purge) }
     }
 
     /// As it was read back.
@@ -72,7 +136,22 @@ impl Statement {
         match self.kind {
             StatementKind::Start => self.as_start().map(|start| start.ties),
             StatementKind::Checkpoint => serde_json::from_str::<Checkpoint>(&self.body).map(|stated| stated.ties),
+            StatementKind::Archive => self.as_archived().map(|_| Vec::new()),
+            StatementKind::Purge => self.purged().map(|_| Vec::new()),
         }
+    }
+
+    /// The bodies that it says were removed, if it can be read.
+    pub(super) fn purged(&self) -> serde_json::Result<Vec<PurgedBody>> {
+        match self.kind {
+            StatementKind::Purge => serde_json::from_str::<Purge>(&self.body).map(|stated| stated.bodies),
+            StatementKind::Start | StatementKind::Checkpoint | StatementKind::Archive => Ok(Vec::new()),
+        }
+    }
+
+    /// The body of an `archive`.
+    pub(super) fn as_archived(&self) -> serde_json::Result<Archived> {
+        serde_json::from_str(&self.body)
     }
 
     /// The body of a `start`.
@@ -125,6 +204,11 @@ mod tests {
             assert_eq!(statement.ties().expect("read"), ties);
         }
         assert_eq!(Statement::start(&start).as_start().expect("read"), start);
+        let moved = Moved { entries: 2, first: 2, last: 7, writer: Uuid::now_v7() };
+        let archived = Archived { chains: vec![moved], file: "a.db.gz".to_owned(), sha256: [9; 32] };
+        let statement = Statement::archive(&archived);
+        assert_eq!(json::canonical_of_any(statement.body()).expect("JSON"), statement.body());
+        assert_eq!((statement.as_archived().expect("read"), statement.ties().expect("read")), (archived, Vec::new()));
         assert!(Statement::read(StatementKind::Checkpoint, "{}".to_owned()).ties().is_err());
     }
 }

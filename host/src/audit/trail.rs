@@ -1,27 +1,40 @@
 //! The trail for whoever asks: a few readers at once, each in a thread that may wait for the disk, for a bounded time.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::{Duration, Instant},
-};
+mod csv;
+mod export;
+mod follow;
+mod places;
+mod purges;
+mod reads;
+mod resume;
+mod shown;
+mod sources;
+mod streaming;
+mod turns;
+
+use std::{iter, time::Duration};
 
 use serde_json::{Map, Value, json};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
+use tokio::sync::watch;
 use uuid::Uuid;
+
+pub use export::{Export, ExportFormat};
+pub use follow::{Follow, News, NewsEvent};
+pub use reads::TrailError;
+pub use resume::{NoResumeToken, ResumeToken};
+pub use streaming::Streaming;
+pub use turns::Reader;
+
+use places::{Most, Place, Places};
+use reads::{PATIENCE, Reads};
+use sources::Sources;
 
 use super::{
     cursor::Cursor,
-    export::Export,
+    event::Event,
     filter::{Filter, Parameter, Query, Scope},
-    follow::{Follow, News},
     ledger::{Listed, ReadFault, Reading, Wanted},
-    shown,
+    summary::{SUMS_MAX, Summary, UsageQuery},
 };
 use crate::store::location::Location;
 
@@ -33,57 +46,21 @@ pub const PAGE: u16 = 50;
 pub const TOTAL_MAX: u32 = 10_000;
 /// Events of the same correlation id that are shown beside one.
 const NEIGHBOURS: usize = 50;
-/// Reads of one hub at once: reading never takes the processors from calls.
-const READS: usize = 2;
-/// Reads that may wait for those.
-const WAITING: usize = 32;
-/// How long one waits before it is refused; those of an export that has begun wait longer.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a chunk of an export that has begun waits for its turn.
 const PATIENCE_OF_EXPORT: Duration = Duration::from_secs(30);
-/// How long a read may take.
-const READ_TIME: Duration = Duration::from_secs(5);
-/// Exports of one hub at once: each holds a chunk in memory for its client.
-const EXPORTS: usize = 4;
-
-/// Why the trail was not read.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TrailError {
-    /// Others are reading.
-    #[error("the audit trail is being read by as many as may at once: try again in a moment")]
-    Busy,
-    /// It took too long.
-    #[error(
-        "the search took longer than {} s: narrow it by `from` and `to`, `caller`, `correlation_id`, or `provider` and `tool`",
-        READ_TIME.as_secs()
-    )]
-    TooLong,
-    /// The hub cannot search the database that it has.
-    #[error("{}", ReadFault::Unsupported)]
-    Unsupported,
-    /// It cannot be read.
-    #[error("the audit trail cannot be read: tell an admin, whom the log tells more")]
-    Unreadable,
-}
-
-impl From<ReadFault> for TrailError {
-    fn from(fault: ReadFault) -> Self {
-        match fault {
-            ReadFault::Over => return Self::TooLong,
-            ReadFault::Unsupported => return Self::Unsupported,
-            ReadFault::Store(_) | ReadFault::Sqlite(_) => {}
-        }
-        tracing::error!(error = %fault, "the audit trail cannot be read");
-        Self::Unreadable
-    }
-}
+/// Exports at once: each holds a chunk in memory for its client.
+const EXPORTS: Most = Most { hub: 4, caller: 2, own_rows: 3 };
+/// Streams at once: each looks each second.
+const STREAMS: Most = Most { hub: 32, caller: 4, own_rows: 24 };
 
 /// The trail for reading. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Trail {
-    database: Location,
-    reads: Arc<Semaphore>,
-    waiting: Arc<Semaphore>,
-    exports: Arc<Semaphore>,
+    reads: Reads,
+    exports: Places,
+    streams: Places,
+    /// Told of each commit of this hub.
+    commits: watch::Sender<()>,
 }
 
 /// A page that is asked for.
@@ -120,80 +97,83 @@ pub struct Shown {
 }
 
 impl Trail {
-    pub(super) fn of(database: Location) -> Self {
-        let turns = |number| Arc::new(Semaphore::new(number));
-        Self { database, reads: turns(READS), waiting: turns(WAITING), exports: turns(EXPORTS) }
+    pub(super) fn of(database: &Location, commits: watch::Sender<()>) -> Self {
+        let (exports, streams) = (Places::new(EXPORTS), Places::new(STREAMS));
+        Self { reads: Reads::of(database), exports, streams, commits }
     }
 
     /// A page of events.
     ///
     /// # Errors
     /// When too many read, when it takes too long, or when the trail cannot be read.
-    pub async fn page(&self, request: PageRequest) -> Result<Page, TrailError> {
-        self.read(PATIENCE, move |reading| page(reading, &request)).await
+    pub async fn page(&self, reader: Reader, request: PageRequest) -> Result<Page, TrailError> {
+        self.reads.read(reader, PATIENCE, move |reading| page(reading, &request)).await
     }
 
     /// A call by its id, if whoever asks may see it.
     ///
     /// # Errors
     /// As [`Trail::page`].
-    pub async fn show(&self, id: Uuid, scope: Scope) -> Result<Option<Shown>, TrailError> {
-        self.read(PATIENCE, move |reading| show(reading, id, scope)).await
+    pub async fn show(&self, reader: Reader, id: Uuid) -> Result<Option<Shown>, TrailError> {
+        self.reads.read(reader, PATIENCE, move |reading| show(reading, id, reader.scope)).await
+    }
+
+    /// What was used.
+    ///
+    /// # Errors
+    /// As [`Trail::page`].
+    pub async fn usage(&self, reader: Reader, query: UsageQuery) -> Result<Summary, TrailError> {
+        self.reads.read(reader, PATIENCE, move |reading| usage(reading, &query)).await
+    }
+
+    /// The event of a call, if whoever asks may see it.
+    ///
+    /// # Errors
+    /// As [`Trail::page`].
+    pub async fn event(&self, reader: Reader, id: Uuid) -> Result<Option<Event>, TrailError> {
+        let find = move |sources: &Sources| Ok(sources.event(id)?.and_then(|listed| listed.event.ok()));
+        let found = self.reads.read(reader, PATIENCE, find).await?;
+        Ok(found.filter(|event| may_see(reader.scope, event.caller_id)))
     }
 
     /// Begins an export.
     ///
     /// # Errors
     /// When as many are under way as may.
-    pub fn export(&self, export: Export) -> Result<Exporting, TrailError> {
-        let turn = Arc::clone(&self.exports).try_acquire_owned().map_err(|_| TrailError::Busy)?;
-        Ok(Exporting { trail: self.clone(), export, turn })
+    pub fn export(&self, reader: Reader, export: Export) -> Result<Exporting, TrailError> {
+        let full = || TrailError::Full { what: "exports", most: EXPORTS };
+        let place = self.exports.take(reader).ok_or_else(full)?;
+        Ok(Exporting { reads: self.reads.clone(), reader, export, place })
     }
 
-    async fn read<T: Send + 'static>(
+    /// Begins a stream: from now on, or from where a client stood.
+    ///
+    /// # Errors
+    /// When as many are under way as may, or as [`Trail::page`].
+    pub async fn stream(
         &self,
-        patience: Duration,
-        work: impl FnOnce(&Reading) -> Result<T, ReadFault> + Send + 'static,
-    ) -> Result<T, TrailError> {
-        let place = Arc::clone(&self.waiting).try_acquire_owned().map_err(|_| TrailError::Busy)?;
-        let turn = timeout(patience, Arc::clone(&self.reads).acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else { return Err(TrailError::Busy) };
-        drop(place);
-        let wanted = Wait::default();
-        let (is_left, end) = (Arc::clone(&wanted.0), Instant::now() + READ_TIME);
-        let database = self.database.clone();
-        let thread = tokio::task::spawn_blocking(move || {
-            // Until the thread ends, whether or not somebody waits for it.
-            let _turn = turn;
-            let reading = Reading::open(&database, move || is_left.load(Ordering::Relaxed) || Instant::now() >= end)?;
-            work(&reading)
-        });
-        match thread.await {
-            Ok(read) => Ok(read?),
-            Err(error) => {
-                tracing::error!(%error, "a reader of the audit trail broke");
-                Err(TrailError::Unreadable)
-            }
-        }
-    }
-}
-
-/// Ends a read for which nobody waits any more.
-#[derive(Default)]
-struct Wait(Arc<AtomicBool>);
-
-impl Drop for Wait {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
+        reader: Reader,
+        query: Query,
+        from: Option<ResumeToken>,
+    ) -> Result<Streaming, TrailError> {
+        let full = || TrailError::Full { what: "streams", most: STREAMS };
+        let place = self.streams.take(reader).ok_or_else(full)?;
+        let begin = move |sources: &Sources| match &from {
+            None => Follow::begin(sources.database(), query),
+            Some(token) => Follow::resume(sources.database(), query, token),
+        };
+        let follow = self.reads.read(reader, PATIENCE, begin).await?;
+        Ok(Streaming::new(self.reads.clone(), self.commits.subscribe(), reader, follow, place))
     }
 }
 
 /// An export under way.
 #[derive(Debug)]
 pub struct Exporting {
-    trail: Trail,
+    reads: Reads,
+    reader: Reader,
     export: Export,
-    turn: OwnedSemaphorePermit,
+    place: Place,
 }
 
 impl Exporting {
@@ -202,18 +182,18 @@ impl Exporting {
     /// # Errors
     /// As [`Trail::page`].
     pub async fn next(self) -> Result<Option<(String, Self)>, TrailError> {
-        let Self { trail, mut export, turn } = self;
-        let read = trail.read(PATIENCE_OF_EXPORT, move |reading| Ok((export.chunk(reading)?, export))).await?;
+        let Self { reads, reader, mut export, place } = self;
+        let read = reads.read(reader, PATIENCE_OF_EXPORT, move |reading| Ok((export.chunk(reading)?, export))).await?;
         Ok(match read {
-            (Some(chunk), export) => Some((chunk, Self { trail, export, turn })),
+            (Some(chunk), export) => Some((chunk, Self { reads, reader, export, place })),
             (None, _) => None,
         })
     }
 }
 
-/// The trail of a database for a program of its own, which may take its time.
+/// The trail of a database for a program of its own, which may take its time, with what was moved into archives.
 #[derive(Debug)]
-pub struct TrailFile(Reading);
+pub struct TrailFile(Sources);
 
 impl TrailFile {
     /// Opens it.
@@ -221,7 +201,7 @@ impl TrailFile {
     /// # Errors
     /// When it cannot be read.
     pub fn open(database: &Location) -> Result<Self, ReadFault> {
-        Ok(Self(Reading::open(database, || false)?))
+        Ok(Self(Sources::whole(Reading::open(database)?, database)?))
     }
 
     /// A page of events.
@@ -240,12 +220,20 @@ impl TrailFile {
         show(&self.0, id, Scope::Whole)
     }
 
+    /// What was used.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn usage(&self, query: &UsageQuery) -> Result<Summary, ReadFault> {
+        usage(&self.0, query)
+    }
+
     /// Follows it from now on.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn follow(&self, query: Query) -> Result<Follow, ReadFault> {
-        Follow::begin(&self.0, query)
+        Follow::begin(self.0.database(), query)
     }
 
     /// What has come since the last time.
@@ -253,7 +241,7 @@ impl TrailFile {
     /// # Errors
     /// When it cannot be read.
     pub fn news(&self, follow: &mut Follow) -> Result<News, ReadFault> {
-        follow.news(&self.0)
+        follow.news(self.0.database())
     }
 
     /// The next chunk of an export; `None` behind the last.
@@ -265,7 +253,7 @@ impl TrailFile {
     }
 }
 
-fn page(reading: &Reading, request: &PageRequest) -> Result<Page, ReadFault> {
+fn page(reading: &Sources, request: &PageRequest) -> Result<Page, ReadFault> {
     let PageRequest { query, after, limit, wants_total } = request;
     let limit = usize::from(*limit);
     let mut found = reading.page(query, after.as_ref(), limit + 1, Wanted::NoBodies)?;
@@ -276,11 +264,12 @@ fn page(reading: &Reading, request: &PageRequest) -> Result<Page, ReadFault> {
     Ok(Page { events: found.iter().map(shown::listed).collect(), next, total })
 }
 
-fn show(reading: &Reading, id: Uuid, scope: Scope) -> Result<Option<Shown>, ReadFault> {
-    let may_see = |caller: Option<Uuid>| match scope {
-        Scope::Whole => true,
-        Scope::Own(user) => caller == Some(user),
-    };
+fn usage(reading: &Sources, query: &UsageQuery) -> Result<Summary, ReadFault> {
+    Ok(Summary::of(&query.by, reading.database().summed(query, SUMS_MAX + 1)?))
+}
+
+fn show(reading: &Sources, id: Uuid, scope: Scope) -> Result<Option<Shown>, ReadFault> {
+    let may_see = |caller| may_see(scope, caller);
     let caller = |listed: &Listed| listed.event.as_ref().ok().and_then(|event| event.caller_id);
     let event = reading.event(id)?.filter(|listed| may_see(caller(listed)));
     let intent = reading.intent(id)?.and_then(Result::ok).filter(|sealed| may_see(sealed.entry.caller_id));
@@ -292,7 +281,7 @@ fn show(reading: &Reading, id: Uuid, scope: Scope) -> Result<Option<Shown>, Read
     let readable = event.as_ref().and_then(|listed| listed.event.as_ref().ok().map(|event| (&listed.place, event)));
     let correlation = readable.map(|(_, event)| &event.correlation_id);
     let neighbours = match correlation.or(intent.as_ref().map(|intent| &intent.entry.correlation_id)) {
-        Some(correlation) => neighbours(reading, id, correlation, scope)?,
+        Some(correlation) => neighbours(reading, id, correlation, owner, scope)?,
         None => Vec::new(),
     };
     let mut proof = Value::Null;
@@ -312,15 +301,27 @@ fn show(reading: &Reading, id: Uuid, scope: Scope) -> Result<Option<Shown>, Read
     Ok(Some(Shown { document, caller: owner }))
 }
 
-/// Other events of the same request, newest first.
+fn may_see(scope: Scope, caller: Option<Uuid>) -> bool {
+    match scope {
+        Scope::Whole => true,
+        Scope::Own(user) => caller == Some(user),
+    }
+}
+
+/// Other events of the same caller's request, newest first.
 fn neighbours(
-    reading: &Reading,
+    reading: &Sources,
     id: Uuid,
     correlation: &str,
+    caller: Option<Uuid>,
     scope: Scope,
 ) -> Result<Vec<Map<String, Value>>, ReadFault> {
     // The hub's own id is a value that a filter takes; a row that somebody has changed may have none.
-    let Ok(filter) = Filter::read([(Parameter::CorrelationId, correlation)]) else { return Ok(Vec::new()) };
+    let caller = caller.map(|caller| caller.to_string());
+    // Callers choose correlation ids: another one's rows of the same id are none of this request.
+    let caller = caller.as_deref().map(|caller| (Parameter::Caller, caller));
+    let asked = iter::once((Parameter::CorrelationId, correlation)).chain(caller);
+    let Ok(filter) = Filter::read(asked) else { return Ok(Vec::new()) };
     let Ok(query) = Query::new(filter, scope) else { return Ok(Vec::new()) };
     let found = reading.page(&query, None, NEIGHBOURS + 1, Wanted::NoBodies)?;
     let others = found.iter().filter(|listed| !listed.event.as_ref().is_ok_and(|event| event.id == id));

@@ -1,10 +1,15 @@
 //! Walks the trail and says where it was cut or changed: `docs/audit-format.md`.
 
 mod chain;
+mod purges;
 mod report;
+mod rollups;
 mod ties;
 
-use std::path::{Path, PathBuf};
+use std::{
+    fmt::Display,
+    path::{Path, PathBuf},
+};
 
 use chain::Chains;
 pub use report::Report;
@@ -13,13 +18,20 @@ use super::{
     certificate,
     checkpoint::{CheckpointError, Checkpoints},
     key::{AuditKey, PublicKey},
-    ledger::{postgres, sqlite::walk},
+    ledger::{
+        postgres,
+        sqlite::{moving, walk},
+    },
+    packed::{self, Scratch},
 };
-use crate::store::{
-    location::Location,
-    postgres::{PostgresError, Session, Settings},
-    schema,
-    sqlite::{self, StoreError},
+use crate::{
+    store::{
+        location::Location,
+        postgres::{PostgresError, Session, Settings},
+        schema,
+        sqlite::{self, StoreError},
+    },
+    text::plain,
 };
 
 /// Why the trail could not be walked to its end.
@@ -82,28 +94,78 @@ pub(super) fn must_exist(database: &Location) -> Result<(), VerifyError> {
 
 fn verify_server(settings: &Settings, mut chains: Chains, mut report: Report) -> Result<Report, VerifyError> {
     let mut session = Session::open_to_read(settings.clone())?;
-    postgres::walk(&mut session, &mut |found| chains.visit(found, &mut report))?;
+    for difference in session.differences()? {
+        report.problem(format!("the schema of the database was changed: {difference}"));
+    }
+    let walked = postgres::walk(&mut session, &mut |found| chains.visit(found, &mut report));
     chains.end(&mut report);
-    Ok(report)
+    ended(walked, report)
 }
 
 fn verify_file(database: &Path, mut chains: Chains, mut report: Report) -> Result<Report, VerifyError> {
     let connection = sqlite::open_read_only(database)?;
     // One transaction: the walk sees one moment of a database that is being written to.
     connection.execute_batch("BEGIN")?;
-    for difference in schema::differences(&connection, sqlite::version(&connection)?.min(schema::VERSION))? {
+    let archives = archives(database, &connection, &mut chains, &mut report)?;
+    let version = sqlite::version(&connection)?;
+    if version > schema::VERSION {
+        report.problem(format!(
+            "the database says that its schema is {version}, and this program knows none above {}: somebody has changed that, or a \
+             newer hub has written it",
+            schema::VERSION
+        ));
+    }
+    for difference in schema::differences(&connection, version.min(schema::VERSION))? {
         report.problem(format!("the schema of the database was changed: {difference}"));
     }
-    let walked = walk(&connection, &mut |found| chains.visit(found, &mut report));
+    let walked = walk(&connection, &archives, &mut |found| chains.visit(found, &mut report));
     chains.end(&mut report);
+    for (writer, seq) in moving::put_back(&connection)? {
+        report.problem(format!(
+            "entry {seq} of hub run {writer} is in an archive, with its answer, and somebody has put it back without that"
+        ));
+    }
+    ended(walked, report)
+}
+
+/// What is not there any more cannot be read.
+fn ended<E: Display + Into<VerifyError>>(walked: Result<(), E>, mut report: Report) -> Result<Report, VerifyError> {
     match walked {
-        // What is not there any more cannot be read.
         Err(error) if !report.problems.is_empty() => {
             report.problem(format!("the rows cannot be read to the end: {error}"));
         }
-        walked => walked?,
+        walked => walked.map_err(Into::into)?,
     }
     Ok(report)
+}
+
+/// Opens what was moved out of the database, where it is the file that was stated. The statements are in chains.
+fn archives(
+    database: &Path,
+    connection: &rusqlite::Connection,
+    chains: &mut Chains,
+    report: &mut Report,
+) -> Result<Vec<rusqlite::Connection>, VerifyError> {
+    let mut archives = Vec::new();
+    for archived in moving::stated_in(connection)? {
+        let unpacked = Scratch::of(&archived, database)
+            .map_err(|error| error.to_string())
+            .and_then(|unpacked| sqlite::open_alone(unpacked.path()).map_err(|error| error.to_string()));
+        match unpacked {
+            Ok(archive) => archives.push(archive),
+            Err(why) => {
+                let (file, moved) = (archived.file, archived.chains);
+                let entries: i64 = moved.iter().map(|moved| moved.entries).sum();
+                report.problem(format!(
+                    "the archive {}, with {entries} entries, cannot be read: {why}. Put it back into `{}`",
+                    plain::name(&file),
+                    packed::folder(database).display()
+                ));
+                chains.are_absent(moved);
+            }
+        }
+    }
+    Ok(archives)
 }
 
 /// Those that are named, and those that they have signed; or that of the data folder, and those that came before it.

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{
     runtime,
-    sync::{Mutex, mpsc, oneshot},
+    sync::{Mutex, mpsc, oneshot, watch},
 };
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -53,12 +53,13 @@ impl Audit {
         let clock = runtime::Builder::new_current_thread().enable_time().build()?;
         let (opened, is_open) = answers::channel();
         let database = database.into();
-        let trail = Trail::of(database.clone());
+        let commits = watch::Sender::new(());
+        let trail = Trail::of(&database, commits.clone());
         let (data, weak) = (data.to_owned(), queue.downgrade());
         let (told, given) = (Arc::clone(&standing), Arc::clone(&outlet));
         // Opened by the thread that goes on with it: a database on a network is waited for on a runtime of that thread's own.
         let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || {
-            let recorder = match Recorder::open(&data, database, told, given, weak) {
+            let recorder = match Recorder::open(&data, database, told, given, commits, weak) {
                 Ok(recorder) => recorder,
                 // Whoever opens waits for it.
                 Err(error) => return drop(opened.send(Err(error))),

@@ -107,14 +107,15 @@ impl CallError {
                  so check before you retry",
                 Retry::After(PASSING),
             ),
-            Self::Run(RunError::Busy(_)) | Self::Trail(TrailError::Busy) => {
+            Self::Run(RunError::Busy(_)) | Self::Trail(TrailError::Busy | TrailError::Full { .. }) => {
                 ("wait", Retry::After(Duration::from_secs(1)))
             }
             Self::Provider(fault) => return of_provider(fault),
             Self::InvalidOutput(_) => {
                 ("try with another input, and tell an admin; a scan or write has taken effect", Retry::Changed)
             }
-            Self::Trail(TrailError::Unsupported | TrailError::Unreadable) => ("tell an admin", Retry::Fixed),
+            Self::Trail(TrailError::Away) => ("wait, and tell an admin if it persists", Retry::After(PASSING)),
+            Self::Trail(TrailError::Unreadable) => ("tell an admin", Retry::Fixed),
             Self::NotRecorded(AuditError::Refusing) => {
                 ("nothing ran; tell an admin if it persists", Retry::After(PASSING))
             }

@@ -199,9 +199,9 @@ impl CallError {
             Self::Run(RunError::Busy(_)) => Code::ProviderBusy,
             Self::Provider(fault) => fault.code,
             Self::InvalidOutput(_) => Code::OutputInvalid,
-            Self::Trail(TrailError::Busy) => Code::TrailBusy,
+            Self::Trail(TrailError::Busy | TrailError::Full { .. }) => Code::TrailBusy,
             Self::Trail(TrailError::TooLong) => Code::SearchTooLong,
-            Self::Trail(TrailError::Unsupported | TrailError::Unreadable) => Code::TrailUnreadable,
+            Self::Trail(TrailError::Away | TrailError::Unreadable) => Code::TrailUnreadable,
             Self::NotRecorded(_) => Code::NotRecorded,
             Self::Internal => Code::Internal,
         }
@@ -218,14 +218,14 @@ impl CallError {
             | Self::Unavailable { .. }
             | Self::Loading(_)
             | Self::Run(RunError::Busy(_))
-            | Self::Trail(TrailError::TooLong)
+            | Self::Trail(TrailError::TooLong | TrailError::Away)
             | Self::NotRecorded(_) => 503,
             Self::Ambiguous { .. } => 409,
             Self::Forbidden { .. } | Self::Misaddressed(_) => 403,
             Self::RateLimited { .. }
             | Self::ConcurrencyExceeded(_)
             | Self::TooOften(_)
-            | Self::Trail(TrailError::Busy)
+            | Self::Trail(TrailError::Busy | TrailError::Full { .. })
             | Self::Input(InputFault::ConcurrencyExceeded(_)) => 429,
             Self::Request(fault) => fault.status,
             Self::Input(InputFault::TooLarge(_)) => 413,
@@ -237,7 +237,6 @@ impl CallError {
             Self::Run(RunError::Cancelled) => 499,
             Self::InvalidOutput(_) | Self::Run(_) => 502,
             Self::Provider(fault) => fault.status,
-            Self::Trail(TrailError::Unsupported) => 501,
             Self::Trail(TrailError::Unreadable) | Self::Internal => 500,
         }
     }
@@ -252,7 +251,7 @@ impl CallError {
             | Self::RateLimited { .. }
             | Self::ConcurrencyExceeded(_)
             | Self::TooOften(_)
-            | Self::Trail(TrailError::Busy)
+            | Self::Trail(TrailError::Busy | TrailError::Full { .. })
             | Self::Input(InputFault::ConcurrencyExceeded(_)) => Outcome::Denied,
             Self::UnknownProvider(_)
             | Self::UnknownItem { .. }

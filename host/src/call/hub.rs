@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::CallError;
 use crate::{
@@ -35,6 +35,8 @@ pub struct HubParts {
     pub audit: Audit,
     /// How the providers are.
     pub health: HealthBoard,
+    /// When the hub ends.
+    pub end: CancellationToken,
 }
 
 /// The hub: the one thing that every surface calls.
@@ -76,6 +78,12 @@ impl Hub {
     #[must_use]
     pub fn checkpoint_problem(&self) -> Option<String> {
         self.parts.audit.checkpoint_problem()
+    }
+
+    /// When the hub ends. What is answered for as long as a client stays ends with it.
+    #[must_use]
+    pub fn end(&self) -> &CancellationToken {
+        &self.parts.end
     }
 
     /// Who callers are verified by.

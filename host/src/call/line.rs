@@ -11,7 +11,7 @@ use super::{
     hub::READ_ROLE, large::of_size, operation::Access, record::Draft, run::Opening,
 };
 use crate::{
-    audit::{AuditError, UpstreamQuota, excerpt},
+    audit::{AuditError, Costs, ReportedCost, UpstreamQuota, Usage, excerpt},
     config::RateLimits,
     json::{self, Violation},
     limits::LimitKey,
@@ -52,8 +52,10 @@ impl Hub {
                 return Answer { id, outcome: Err(AuditError::Refusing.into()) };
             }
         }
-        let mut event = draft.finish(&outcome, traces.hostname());
-        event.quotas = publish(&traces, &correlation_id);
+        let Published { quotas, costs } = publish(&traces, &correlation_id);
+        let used = Usage { requests: traces.requests(), bytes: traces.bytes(), costs };
+        let mut event = draft.finish(&outcome, traces.hostname(), used);
+        event.quotas = quotas;
         match self.record(event).await {
             Ok(id) => Answer { id, outcome },
             Err(error) => Answer { id, outcome: Err(error.into()) },
@@ -118,15 +120,19 @@ impl Hub {
     ) -> Result<Output, CallError> {
         let principal = &opening.call.principal;
         match asked {
-            ProviderOperation::CallTool { tool, input } => {
+            ProviderOperation::CallTool { tool, input, replays } => {
                 let tool = revision.tool(tool).ok_or_else(|| unknown(revision, ItemKind::Tool, tool))?;
                 stages::ends(Stage::LookUp);
                 authorize(principal, tool.grant.min_role)?;
                 self.fail_fast(revision)?;
                 self.limit(principal, revision, tool.class)?;
                 stages::ends(Stage::Limit);
-                let Written { text, kept } = validated_input(tool, input).await?;
-                draft.keep = tool.grant.keep;
+                let Written { text, kept, masked } = validated_input(tool, input).await?;
+                (draft.keep, draft.masked) = (tool.grant.keep, masked);
+                if let Some(replay) = replays {
+                    let replay = replay.as_ref().map_err(Clone::clone)?;
+                    draft.replays = Some(self.replayed(*replay, principal, revision, tool).await?);
+                }
                 draft.begins_with(kept, tool.class != ToolClass::Read);
                 stages::ends(Stage::ValidateInput);
                 if tool.class != ToolClass::Read {
@@ -239,6 +245,8 @@ fn unknown(revision: &Revision, kind: ItemKind, name: &str) -> CallError {
 struct Written {
     text: String,
     kept: String,
+    /// Texts that are not kept: see [`crate::registry::Schema::masked`].
+    masked: Vec<String>,
 }
 
 async fn validated_input(tool: &Tool, input: &Input) -> Result<Written, CallError> {
@@ -248,10 +256,13 @@ async fn validated_input(tool: &Tool, input: &Input) -> Result<Written, CallErro
     if !violations.is_empty() {
         return Err(InputFault::Invalid(violations).into());
     }
-    let tree = Arc::clone(input.tree());
+    let (tree, schema, max_bytes) = (Arc::clone(input.tree()), Arc::clone(&tool.input), tool.grant.keep.max_bytes());
     let written = of_size(input.size(), move || {
         let text = tree.to_string();
-        Written { kept: excerpt(text.as_str()), text }
+        match schema.masked(&tree) {
+            None => Written { kept: excerpt(text.as_str(), max_bytes), text, masked: Vec::new() },
+            Some(masked) => Written { kept: excerpt(masked.value.to_string(), max_bytes), text, masked: masked.texts },
+        }
     });
     Ok(written.await)
 }
@@ -270,17 +281,38 @@ fn require_arguments(prompt: &Prompt, given: &[(String, String)]) -> Result<(), 
 /// What a provider calls the event that tells what is left of its upstream's quota.
 const QUOTA_EVENT: &str = "bulkhead.quota";
 
-/// Sends the call's events on their way, which is to the log until there is a broker; quotas are kept instead.
-fn publish(traces: &Traces, correlation_id: &CorrelationId) -> Vec<UpstreamQuota> {
-    let mut quotas = Vec::new();
+/// ... and the one that tells what the call cost.
+const COST_EVENT: &str = "bulkhead.cost";
+
+/// What a call's events tell the hub itself.
+#[derive(Default)]
+struct Published {
+    quotas: Vec<UpstreamQuota>,
+    costs: Costs,
+}
+
+/// Sends the call's events on their way, which is to the log until there is a broker; quotas and costs are kept instead.
+fn publish(traces: &Traces, correlation_id: &CorrelationId) -> Published {
+    let mut published = Published::default();
     for event in traces.take_events() {
-        if event.event_type == QUOTA_EVENT
-            && let Ok(json::Object(quota)) = serde_json::from_str(&event.data)
-        {
-            quotas.push(quota);
-        } else {
+        let kept = match event.event_type.as_str() {
+            QUOTA_EVENT => {
+                serde_json::from_str(&event.data).map(|json::Object(quota)| published.quotas.push(quota)).is_ok()
+            }
+            COST_EVENT => is_kept(&mut published.costs, &event.data, correlation_id),
+            _ => false,
+        };
+        if !kept {
             tracing::info!(target: "event", event_type = event.event_type, data = event.data, %correlation_id, "event");
         }
     }
-    quotas
+    published
+}
+
+/// Adds a cost that a provider reports; says whether it could be read.
+fn is_kept(costs: &mut Costs, data: &str, correlation_id: &CorrelationId) -> bool {
+    let reported = serde_json::from_str::<json::Object<ReportedCost>>(data).map_err(|error| error.to_string());
+    let kept = reported.and_then(|json::Object(cost)| costs.report(&cost).map_err(|error| error.to_string()));
+    kept.inspect_err(|why| tracing::warn!(%correlation_id, why, "what a provider says that a call cost is not kept"))
+        .is_ok()
 }

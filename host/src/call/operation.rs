@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{CallError, Input, RequestFault, hub::READ_ROLE, trail::TrailOperation};
+use super::{CallError, Input, Replay, RequestFault, hub::READ_ROLE, trail::TrailOperation};
 use crate::{
     identity::Caller,
     limits::Permit,
@@ -52,6 +52,8 @@ pub enum ProviderOperation {
         tool: String,
         /// Its input.
         input: Input,
+        /// The failed call that it issues again.
+        replays: Option<Result<Replay, RequestFault>>,
     },
     /// Read a resource.
     ReadResource {

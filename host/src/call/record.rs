@@ -8,11 +8,12 @@ use uuid::Uuid;
 
 use super::{Call, CallError, Hub, Operation, Output, Principal, ProviderOperation};
 use crate::{
-    audit::{AuditError, Body, Event, Intent, Outcome, Sharing, excerpt},
+    audit::{AuditError, Body, Event, Intent, Outcome, Sharing, Usage, excerpt},
     config::KeptBodies,
     health::Health,
     identity::Caller,
-    names::{Code, Kept, OperationKind, Role, Surface},
+    names::{Code, OperationKind, Role, Severity, Surface},
+    registry::MASK,
     sandbox::{Content, PromptMessage, PromptRole, ResourceBody, ResourceContent},
     text::plain,
 };
@@ -32,8 +33,12 @@ pub(super) struct Draft {
     payload: Option<Body>,
     /// A tool's output.
     result: Option<Body>,
+    /// The worst of its findings.
+    severity: Option<Severity>,
     /// What is kept of either.
     pub(super) keep: KeptBodies,
+    /// Texts that the input's schema marks `writeOnly`: an error may repeat them.
+    pub(super) masked: Vec<String>,
     began: bool,
     /// Whether it found a provider in another state than before.
     news: bool,
@@ -44,6 +49,8 @@ pub(super) struct Draft {
     correlation_id: String,
     /// The revision that ran, once one was chosen.
     pub(super) revision: Option<String>,
+    /// The failed call that it issues again.
+    pub(super) replays: Option<Uuid>,
 }
 
 impl Draft {
@@ -53,7 +60,7 @@ impl Draft {
             Operation::OfProvider { owner, asked } => (owner.provider(), item(asked)),
         };
         Self {
-            id: Uuid::now_v7(),
+            id: call.correlation_id.operation(),
             created_at: Utc::now(),
             started: Instant::now(),
             provider: provider.map(plain::name),
@@ -64,7 +71,9 @@ impl Draft {
             },
             payload: None,
             result: None,
+            severity: None,
             keep: KeptBodies::default(),
+            masked: Vec::new(),
             began: false,
             news: false,
             acts: false,
@@ -72,6 +81,7 @@ impl Draft {
             surface: call.surface,
             correlation_id: call.correlation_id.to_string(),
             revision: None,
+            replays: None,
         }
     }
 
@@ -95,18 +105,19 @@ impl Draft {
             }
             ProviderOperation::CallTool { .. } | ProviderOperation::CheckHealth => None,
         };
-        self.payload = payload.and_then(|payload| Body::of(excerpt(payload), self.keep.payload()));
+        self.payload =
+            payload.and_then(|payload| Body::of(excerpt(payload, self.keep.max_bytes()), self.keep.payload()));
         self.began = true;
     }
 
     /// It tells somebody what others sent and got, or hands a copy on: that has a row of its own, with what was asked for.
     pub(super) fn tells_of_others(&mut self, asked: &Value) {
-        self.begins_with(excerpt(asked.to_string()), false);
+        self.begins_with(excerpt(asked.to_string(), self.keep.max_bytes()), false);
     }
 
-    /// A tool has given an output, which is kept as `result` has it.
-    pub(super) fn ended_with(&mut self, result: String) {
-        self.result = Body::of(result, self.keep.result());
+    /// A tool has given an output, which is kept as `result` has it; `severity` is that of the worst finding in it.
+    pub(super) fn ended_with(&mut self, result: String, severity: Option<Severity>) {
+        (self.result, self.severity) = (Body::of(result, self.keep.result()), severity);
     }
 
     /// A check has found the provider in another state than the one before.
@@ -149,7 +160,7 @@ impl Draft {
         }
     }
 
-    pub(super) fn finish(self, outcome: &Result<Output, CallError>, hostname: Option<String>) -> Event {
+    pub(super) fn finish(self, outcome: &Result<Output, CallError>, hostname: Option<String>, used: Usage) -> Event {
         let sharing = self.sharing(outcome);
         let (ended, error_code, error_text) = match outcome {
             Err(error) => (error.outcome(), Some(error.code()), Some(error.to_string())),
@@ -169,10 +180,10 @@ impl Draft {
             caller_role: self.caller.as_ref().and_then(|caller| caller.role),
             team: self.caller.as_ref().and_then(|caller| caller.team.clone()),
             payload: self.payload,
-            result: outcome.as_ref().ok().and_then(|output| self.result.or_else(|| result(output, self.keep.result()))),
+            result: outcome.as_ref().ok().and_then(|output| self.result.or_else(|| result(output, self.keep))),
             outcome: ended,
             error_code,
-            error: error_text.map(|text| match ended {
+            error: error_text.map(|text| without(text, &self.masked)).map(|text| match ended {
                 Outcome::Cancelled if self.acts => format!("{text}; {MAY_HAVE_ACTED}"),
                 _ => text,
             }),
@@ -181,11 +192,19 @@ impl Draft {
             surface: self.surface,
             correlation_id: self.correlation_id,
             revision: self.revision,
+            replays: self.replays,
             times: 1,
+            used,
+            severity: self.severity,
             sharing,
             quotas: Vec::new(),
         }
     }
+}
+
+/// A text in which none of these stands.
+fn without(text: String, masked: &[String]) -> String {
+    masked.iter().fold(text, |text, masked| text.replace(masked.as_str(), MASK))
 }
 
 /// What of a provider is asked for.
@@ -238,7 +257,7 @@ fn log(event: &Event) {
 }
 
 /// An output as the audit trail keeps it: binary content by its size only.
-fn result(output: &Output, kept: Kept) -> Option<Body> {
+fn result(output: &Output, keep: KeptBodies) -> Option<Body> {
     let result: Value = match output {
         // Kept when it was written.
         Output::Tool { .. } | Output::Offers(_) | Output::Trail(_) => return None,
@@ -246,7 +265,7 @@ fn result(output: &Output, kept: Kept) -> Option<Body> {
         Output::Prompt(messages) => messages.iter().map(message).collect(),
         Output::Health(health) => json!(health),
     };
-    Body::of(excerpt(result.to_string()), kept)
+    Body::of(excerpt(result.to_string(), keep.max_bytes()), keep.result())
 }
 
 fn resource(content: &ResourceContent) -> Value {

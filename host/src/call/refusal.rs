@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use chrono::Utc;
-use uuid::Uuid;
 
 use super::{CallError, Hub, hub::READ_ROLE};
 use crate::{
-    audit::{AuditError, Event, Sharing},
+    audit::{AuditError, Event, Sharing, Usage},
     identity::{Caller, IdentityError},
     names::{CorrelationId, OperationKind, Surface},
 };
@@ -55,7 +54,7 @@ impl Hub {
         };
         let error = self.count_refusal(caller, error);
         let event = Event {
-            id: Uuid::now_v7(),
+            id: correlation_id.operation(),
             created_at: Utc::now(),
             provider: None,
             tool: None,
@@ -73,7 +72,10 @@ impl Hub {
             surface,
             correlation_id: correlation_id.to_string(),
             revision: None,
+            replays: None,
             times: 1,
+            used: Usage::default(),
+            severity: None,
             sharing: Sharing::Second,
             quotas: Vec::new(),
         };

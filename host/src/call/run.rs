@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Call, CallError, Hub, Operation, Output, Principal, ProviderFault, ProviderOperation,
+    findings::worst_finding,
     label::{Labels, Place},
     large::{of_answer, size_of, size_of_resource},
     record::Draft,
@@ -24,9 +25,9 @@ use crate::{
     health::{CHECK_TIME, Health, Status},
     invocation,
     json::{self, JsonError, Violation},
-    names::{Code, ResourceUri, ToolClass},
+    names::{Code, ResourceUri, Severity, ToolClass},
     outbound::Acting,
-    registry::{Revision, Tool},
+    registry::{Revision, Schema, Tool},
     sandbox::{
         CallContext, Content, GateSet, HealthStatus, ResourceBody, ResourceContent, Run, RunError, Taker, ToolOutput,
         Traces,
@@ -69,8 +70,10 @@ impl Hub {
         let snapshot = self.parts.registry.snapshot();
         Labels::new(&snapshot, revision, None).put(Place::Tool, output.content.iter_mut().enumerate())?;
         let size = output.output.len() + output.content.iter().map(size_of).sum::<usize>();
-        let Unpacked { value, written, kept, content } =
-            of_answer(&revision.searches, size, move || unpacked(output, &secrets)).await?;
+        let (schema, max_bytes) = (Arc::clone(&tool.output), tool.grant.keep.max_bytes());
+        let unpacking = move || unpacked(output, &secrets, &schema, max_bytes);
+        let Unpacked { value, written, kept, severity, content } =
+            of_answer(&revision.searches, size, unpacking).await?;
         let violations = match tool.output.violations(&value).await {
             Ok(violations) => violations,
             Err(error) => vec![whole(error.to_string())],
@@ -79,7 +82,7 @@ impl Hub {
         if !violations.is_empty() {
             return Err(CallError::InvalidOutput(violations));
         }
-        draft.ended_with(kept);
+        draft.ended_with(kept, severity);
         Ok(Output::Tool { value: Arc::unwrap_or_clone(value), written, content })
     }
 
@@ -295,16 +298,23 @@ fn scrub_resource(content: &mut ResourceContent, secrets: &CallSecrets) {
     }
 }
 
-/// A tool's output without secrets: parsed, written out again from the tree, and as the audit trail keeps it.
+/// A tool's output without secrets: parsed, written out again from the tree, as the audit trail keeps it, and how bad what it
+/// tells is.
 struct Unpacked {
     value: Arc<Value>,
     written: Box<RawValue>,
     kept: String,
+    severity: Option<Severity>,
     content: Vec<Content>,
 }
 
 /// Takes the secrets out of a tool's output, and parses it. Blocking: some hundred milliseconds for the largest.
-fn unpacked(mut output: ToolOutput, secrets: &CallSecrets) -> Result<Unpacked, CallError> {
+fn unpacked(
+    mut output: ToolOutput,
+    secrets: &CallSecrets,
+    schema: &Schema,
+    max_bytes: usize,
+) -> Result<Unpacked, CallError> {
     secrets.scrub(&mut output.output);
     scrub_content(&mut output.content, secrets);
     let value = json::parse_output(output.output.as_bytes()).map_err(|fault| {
@@ -323,7 +333,12 @@ fn unpacked(mut output: ToolOutput, secrets: &CallSecrets) -> Result<Unpacked, C
             return Err(CallError::InvalidOutput(vec![whole("it holds a secret in another spelling".to_owned())]));
         }
     }
-    Ok(Unpacked { kept: excerpt(written.get()), value: Arc::new(value), written, content: output.content })
+    let kept = match schema.masked(&value) {
+        None => excerpt(written.get(), max_bytes),
+        Some(masked) => excerpt(masked.value.to_string(), max_bytes),
+    };
+    let severity = worst_finding(&value);
+    Ok(Unpacked { kept, severity, value: Arc::new(value), written, content: output.content })
 }
 
 /// What is wrong with the whole of an output.

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::RequestFault;
 use crate::{
-    audit::{Cursor, ExportFormat, Exporting, Filter, Page, Shown},
+    audit::{Cursor, Dimension, ExportFormat, Exporting, Filter, Page, ResumeToken, Shown, Streaming, Summary},
     names::OperationKind,
 };
 
@@ -17,6 +17,10 @@ pub enum TrailOperation {
     Show(Result<Uuid, RequestFault>),
     /// All that is found, in a file.
     Export(Result<Box<ExportRequest>, RequestFault>),
+    /// Events as they are recorded.
+    Stream(Result<Box<StreamRequest>, RequestFault>),
+    /// What was used.
+    Usage(Result<Box<UsageRequest>, RequestFault>),
 }
 
 /// A page that is asked for.
@@ -41,6 +45,24 @@ pub struct ExportRequest {
     pub format: ExportFormat,
 }
 
+/// A stream that is asked for.
+#[derive(Debug)]
+pub struct StreamRequest {
+    /// Which events.
+    pub filter: Filter,
+    /// Where the client stood; from now on if it stood nowhere.
+    pub from: Option<ResumeToken>,
+}
+
+/// Sums that are asked for.
+#[derive(Debug)]
+pub struct UsageRequest {
+    /// Of which events.
+    pub filter: Filter,
+    /// By what they are told apart.
+    pub by: Vec<Dimension>,
+}
+
 /// What the audit trail tells.
 #[derive(Debug)]
 pub enum TrailOutput {
@@ -50,6 +72,10 @@ pub enum TrailOutput {
     Shown(Shown),
     /// An export, of which nothing is read yet.
     Export(Box<Exporting>),
+    /// A stream that has begun.
+    Stream(Box<Streaming>),
+    /// What was used.
+    Usage(Summary),
 }
 
 impl TrailOperation {
@@ -59,6 +85,8 @@ impl TrailOperation {
             Self::List(_) => OperationKind::AuditList,
             Self::Show(_) => OperationKind::AuditShow,
             Self::Export(_) => OperationKind::AuditExport,
+            Self::Stream(_) => OperationKind::AuditStream,
+            Self::Usage(_) => OperationKind::AuditUsage,
         }
     }
 }

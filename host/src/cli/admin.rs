@@ -8,13 +8,13 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{
-    options::{ConfigCommand, Options, SecretsCommand, TokenOptions},
+    options::{ConfigCommand, Options, SecretsCommand, TokenOptions, VaultKind},
     recorded::recorded,
 };
 use crate::{
@@ -40,6 +40,12 @@ pub(super) fn token(options: &Options, token: &TokenOptions) -> anyhow::Result<E
 }
 
 pub(super) fn secrets(options: &Options, command: SecretsCommand) -> anyhow::Result<ExitCode> {
+    if options.vault == VaultKind::Supabase {
+        bail!(
+            "secrets are in Supabase's vault: set one there with `select vault.create_secret('VALUE', 'NAME')`, change it with \
+             `vault.update_secret`"
+        );
+    }
     private_file::own_folder(&options.data)?;
     let vault = LocalVault::open(&options.data)?;
     match command {

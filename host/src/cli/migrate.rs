@@ -5,7 +5,10 @@ use std::process::ExitCode;
 use anyhow::bail;
 
 use super::options::Options;
-use crate::store::{location::Location, postgres};
+use crate::store::{
+    location::Location,
+    postgres::{self, Migrated, Secrets},
+};
 
 pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
     let Location::Postgres(settings) = options.database()? else {
@@ -14,11 +17,18 @@ pub(super) fn run(options: &Options) -> anyhow::Result<ExitCode> {
         )
     };
     let shown = settings.to_string();
-    let (found, made) = postgres::migrate(settings)?;
-    if found == made {
-        println!("{shown}: schema `ops` is of version {made} already");
-    } else {
-        println!("{shown}: schema `ops` is of version {made} now");
+    let Migrated { from, to, supabase } = postgres::migrate(settings)?;
+    println!("{shown}: schema `ops` is of version {to} {}", if from == to { "already" } else { "now" });
+    if supabase.users {
+        println!("this is Supabase: events refer to `auth.users`, and row-level security is on (docs/supabase.md)");
+    }
+    match supabase.secrets {
+        Secrets::Absent => {}
+        Secrets::Granted => println!("for --vault supabase: GRANT bulkhead_vault TO hub"),
+        Secrets::NotOurs => println!(
+            "for --vault supabase: whoever may grant rights on schema `vault` has to make the role `bulkhead_vault` \
+             (migrations/postgres/supabase_vault.sql)"
+        ),
     }
     println!("the hub connects as a user of its own: CREATE ROLE hub LOGIN PASSWORD '...' IN ROLE bulkhead_hub");
     Ok(ExitCode::SUCCESS)

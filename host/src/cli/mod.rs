@@ -2,13 +2,20 @@
 
 mod admin;
 mod allocator;
+mod copy;
 mod filters;
 mod migrate;
 mod options;
+mod purge;
 mod reading;
 mod recorded;
+mod remote;
+mod remote_reading;
+mod replay;
 mod serve;
+mod table;
 mod trail;
+mod usage;
 
 use std::process::ExitCode;
 

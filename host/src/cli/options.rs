@@ -2,13 +2,22 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 use url::Url;
 use uuid::Uuid;
 
-use super::filters::{ExportOptions, ListOptions, ShowOptions, TailOptions};
+use super::filters::{
+    CopyOptions, ExportOptions, ListOptions, PurgeOptions, ReplayOptions, ShowOptions, TailOptions, UsageOptions,
+    public_url,
+};
 use crate::{
-    audit::PublicKey, config::SecretName, http, invocation, limits::CALLS_PER_CALLER, names::Role, sandbox,
+    audit::{self, PublicKey},
+    config::SecretName,
+    http, invocation,
+    limits::CALLS_PER_CALLER,
+    names::Role,
+    sandbox,
     telemetry::LogFormat,
 };
 
@@ -43,10 +52,22 @@ pub struct Options {
     /// File with the password of PostgreSQL's user, and nothing else; ~/.pgpass is read too
     #[arg(long, global = true, env = "BULKHEAD_DATABASE_PASSWORD_FILE", value_name = "FILE")]
     pub database_password_file: Option<PathBuf>,
+    /// Where secrets are kept: in the data folder, or in the vault of the Supabase project that `--database-url` names
+    #[arg(long, global = true, env = "BULKHEAD_VAULT", value_enum, default_value = "local")]
+    pub vault: VaultKind,
     /// Keep no record, to measure what recording costs
     #[cfg(feature = "bench")]
     #[arg(long, global = true, hide = true)]
     pub forget: bool,
+}
+
+/// Where secrets are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum VaultKind {
+    /// Sealed, in the data folder.
+    Local,
+    /// In Supabase's vault.
+    Supabase,
 }
 
 /// What is logged.
@@ -203,6 +224,9 @@ pub enum AuditCommand {
         /// must be there
         #[arg(long = "checkpoint", value_name = "FILE")]
         checkpoints: Vec<PathBuf>,
+        /// Whom a hub tells that it is in order would have only its word
+        #[arg(long, hide = true, value_name = "URL")]
+        hub: Option<String>,
     },
     /// List events, newest first
     List(ListOptions),
@@ -212,6 +236,22 @@ pub enum AuditCommand {
     Export(ExportOptions),
     /// Show events as they are recorded
     Tail(TailOptions),
+    /// Have a running hub issue a failed call again, as whoever you are there; the two are linked on record
+    Replay(ReplayOptions),
+    /// Move what was recorded before a time into compressed files beside the database, one for each month, which `verify`,
+    /// `list`, `show` and `export` still read. The hub may run meanwhile
+    Archive {
+        /// A day, such as 2026-10-01, or a time in RFC 3339
+        #[arg(long, value_name = "DATE", value_parser = audit::time)]
+        before: DateTime<Utc>,
+    },
+    /// Sum up what was used: calls, errors, time, upstream requests and bytes, costs
+    Usage(UsageOptions),
+    /// Copy the trail of a file to PostgreSQL, with its proof; what is there already is left as it is
+    Copy(CopyOptions),
+    /// Remove inputs and outputs of calls, by a signed statement that says so; their rows stay. In PostgreSQL as the owner of
+    /// the tables
+    Purge(PurgeOptions),
     /// Print a signed checkpoint of the trail as it is now; keep it where whoever has the database cannot change it
     Checkpoint,
     /// Print the public key that this hub signs the trail with; keep it where whoever has the database cannot change it
@@ -221,19 +261,6 @@ pub enum AuditCommand {
         #[arg(long)]
         new: bool,
     },
-}
-
-/// Parses a URL below which endpoints can be.
-fn public_url(text: &str) -> Result<Url, String> {
-    let url: Url =
-        text.parse().map_err(|error| format!("{error}: write it in full, such as `https://hub.example.org`"))?;
-    let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
-    let is_bare = url.username().is_empty() && url.password().is_none();
-    if is_web && is_bare && url.query().is_none() && url.fragment().is_none() {
-        Ok(url)
-    } else {
-        Err("use http or https, a host, perhaps a port and a path, and nothing else".to_owned())
-    }
 }
 
 /// Parses `90s`, `30m`, `1h` or `7d`, at most 365 days.

@@ -3,13 +3,13 @@
 use std::{sync::LazyLock, time::Instant};
 
 use anyhow::Context as _;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::options::Options;
 use crate::{
-    audit::{Audit, Body, Event, Outcome, Sharing},
+    audit::{Audit, Body, Event, Outcome, Sharing, Usage},
     names::{Code, CorrelationId, Kept, OperationKind, Surface},
     text::plain,
 };
@@ -25,18 +25,47 @@ static USER: LazyLock<u32> = LazyLock::new(|| rustix::process::getuid().as_raw()
 pub(super) fn recorded<T>(
     options: &Options,
     operation: OperationKind,
-    mut asked: Map<String, Value>,
+    asked: Map<String, Value>,
     act: impl FnOnce() -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let audit = Audit::open(&options.data.canonicalize()?, options.database()?)?;
-    let (created_at, started) = (Utc::now(), Instant::now());
+    let began = Began::now();
     let done = act();
+    let event = event(operation, &began, asked, done.as_ref().err());
+    let recorded = runtime.block_on(async {
+        let recorded = audit.record(event).await;
+        audit.close().await;
+        recorded
+    });
+    recorded.context("this may have been done all the same, but it is not on record")?;
+    done
+}
+
+/// When a command began.
+pub(super) struct Began {
+    at: DateTime<Utc>,
+    instant: Instant,
+}
+
+impl Began {
+    pub(super) fn now() -> Self {
+        Self { at: Utc::now(), instant: Instant::now() }
+    }
+}
+
+/// The event of a command that has ended.
+pub(super) fn event(
+    operation: OperationKind,
+    began: &Began,
+    mut asked: Map<String, Value>,
+    error: Option<&anyhow::Error>,
+) -> Event {
     asked.insert("uid".to_owned(), (*USER).into());
-    let error = done.as_ref().err().map(|error| plain::text(&format!("{error:#}"), ERROR_MAX));
-    let event = Event {
+    let error = error.map(|error| plain::text(&format!("{error:#}"), ERROR_MAX));
+    Event {
         id: Uuid::now_v7(),
-        created_at,
+        created_at: began.at,
         provider: None,
         tool: None,
         caller_id: None,
@@ -47,23 +76,19 @@ pub(super) fn recorded<T>(
         outcome: if error.is_some() { Outcome::Failed } else { Outcome::Ok },
         error_code: error.is_some().then_some(Code::Internal),
         error,
-        duration_ms: started.elapsed().as_millis().try_into().unwrap_or(u32::MAX),
+        duration_ms: began.instant.elapsed().as_millis().try_into().unwrap_or(u32::MAX),
         hostname: None,
         operation,
         surface: Surface::Cli,
         correlation_id: CorrelationId::accept(None).to_string(),
         revision: None,
+        replays: None,
         times: 1,
+        used: Usage::default(),
+        severity: None,
         sharing: Sharing::Own,
         quotas: Vec::new(),
-    };
-    let recorded = runtime.block_on(async {
-        let recorded = audit.record(event).await;
-        audit.close().await;
-        recorded
-    });
-    recorded.context("this may have been done all the same, but it is not on record")?;
-    done
+    }
 }
 
 /// The longest error text that is kept, in characters.

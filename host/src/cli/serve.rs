@@ -1,6 +1,6 @@
 //! `bulkhead serve` and `bulkhead mcp`: build the hub, run it, end it.
 
-use std::{fs, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use tokio::{
@@ -8,9 +8,11 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use zeroize::Zeroizing;
 
-use super::options::{IdentityOptions, McpOptions, Options, ServeOptions};
+use super::{
+    options::{IdentityOptions, McpOptions, Options, ServeOptions, VaultKind},
+    remote::bearer_token,
+};
 use crate::{
     api,
     audit::Audit,
@@ -19,7 +21,6 @@ use crate::{
     health::HealthBoard,
     http,
     identity::{Identity, IdpSettings, JwksSource, LocalKeys},
-    invocation,
     limits::{ConcurrencyLimit, Limiter},
     mcp,
     names::{CorrelationId, Surface, WireForm},
@@ -66,19 +67,7 @@ pub(super) fn serve_http(options: &Options, serve: ServeOptions) -> anyhow::Resu
 }
 
 pub(super) fn stdio(options: &Options, mcp: &McpOptions) -> anyhow::Result<ExitCode> {
-    let token = match (&mcp.token_file, std::env::var("BULKHEAD_TOKEN")) {
-        (Some(file), _) => {
-            fs::read_to_string(file).with_context(|| format!("cannot read the token file {}", file.display()))?
-        }
-        (None, Ok(token)) => token,
-        (None, Err(_)) => {
-            bail!(
-                "no bearer token: set BULKHEAD_TOKEN or --token-file (make a token with `{}`)",
-                invocation::told("token --role ops_viewer")
-            )
-        }
-    };
-    let token = Zeroizing::new(token.trim().to_owned());
+    let token = bearer_token(mcp.token_file.as_ref(), "token --role ops_viewer")?;
     run(async {
         let end = end_on_signal()?;
         let (concurrency, own_address) = (ConcurrencyLimit::default(), OwnAddress::default());
@@ -192,9 +181,10 @@ impl Running {
             identity: identity_of(data, identity, published)?,
             limiter: Limiter::default(),
             concurrency,
-            vault: Arc::new(Vault::open(data)?),
+            vault: Arc::new(vault(options, data).await?),
             audit: audit.clone(),
             health: HealthBoard::default(),
+            end: end.clone(),
         });
         let tasks = TaskTracker::new();
         tasks.spawn(registry::watch(registry, first, seen, end.clone()));
@@ -222,6 +212,21 @@ impl Running {
         drop(self.hub);
         self.audit.close().await;
         self.audit.give_last_checkpoint(sinks).await;
+    }
+}
+
+/// Where secrets are kept.
+async fn vault(options: &Options, data: &std::path::Path) -> anyhow::Result<Vault> {
+    match (options.vault, options.database()?) {
+        (VaultKind::Local, _) => Ok(Vault::open(data)?),
+        (VaultKind::Supabase, Location::Postgres(settings)) => {
+            Ok(tokio::task::spawn_blocking(move || Vault::of_supabase(settings)).await??)
+        }
+        (VaultKind::Supabase, Location::File(_)) => {
+            bail!(
+                "`--vault supabase` is the vault of a Supabase project: name its database by --database-url postgres://…"
+            )
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) use access::{Admission, caller};
 pub use body::BODY_MAX;
 pub(crate) use body::{discard, read_body};
 pub use connections::CONNECTIONS;
+pub(crate) use connections::Endless;
 pub(crate) use correlation::Correlation;
 pub use discovery::resources;
 pub(crate) use nowhere::{Refused, path_malformed, refused};

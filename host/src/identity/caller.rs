@@ -1,5 +1,7 @@
 //! Who calls.
 
+use std::time::SystemTime;
+
 use uuid::Uuid;
 
 use crate::names::{Role, ToolRole};
@@ -13,6 +15,8 @@ pub struct Caller {
     pub role: Option<Role>,
     /// The token's `app_metadata.team`, for cost attribution.
     pub team: Option<String>,
+    /// The token's `exp`: what goes on beyond a call ends then.
+    pub valid_until: SystemTime,
 }
 
 impl Caller {

@@ -37,6 +37,12 @@ pub(super) struct Lifetime {
 }
 
 impl Lifetime {
+    /// When the token ends by its own words. What no clock can say is over.
+    pub(super) fn ends(&self) -> SystemTime {
+        let since = Duration::try_from_secs_f64(self.exp).unwrap_or_default();
+        SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+
     /// Whether the token is valid at `now`, by the clock.
     ///
     /// # Errors

@@ -141,8 +141,10 @@ mod tests {
     const NOW: Duration = Duration::from_secs(1000);
 
     fn of(user: u128) -> Verified {
-        let caller = Caller { user: Uuid::from_u128(user), role: Some(Role::OpsViewer), team: None };
-        Verified { caller: Arc::new(caller), lifetime: Lifetime { exp: 2000.0, nbf: None, iat: None } }
+        let lifetime = Lifetime { exp: 2000.0, nbf: None, iat: None };
+        let user = Uuid::from_u128(user);
+        let caller = Caller { user, role: Some(Role::OpsViewer), team: None, valid_until: lifetime.ends() };
+        Verified { caller: Arc::new(caller), lifetime }
     }
 
     fn token(number: u32) -> Digest {

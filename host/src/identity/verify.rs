@@ -92,7 +92,8 @@ pub(super) fn verified(
     let Object(metadata) = claims.app_metadata;
     let role = metadata.ops_role.as_deref().and_then(|role| role.parse::<Role>().ok());
     let team = metadata.team.map(|team| team.chars().take(TEAM_MAX).collect());
-    Ok(Verified { caller: Arc::new(Caller { user: claims.sub, role, team }), lifetime })
+    let caller = Caller { user: claims.sub, role, team, valid_until: lifetime.ends() };
+    Ok(Verified { caller: Arc::new(caller), lifetime })
 }
 
 /// The parts of a token that are JSON.

@@ -179,7 +179,8 @@ impl Endpoint {
         let (owner, tool) = self.hub.registry().snapshot().resolve(&name);
         let asked = self.asked(&asking, &name, &owner);
         let input = self.input(Some(headers), &owner, &tool, input);
-        let operation = Operation::OfProvider { owner, asked: ProviderOperation::CallTool { tool, input } };
+        let operation =
+            Operation::OfProvider { owner, asked: ProviderOperation::CallTool { tool, input, replays: None } };
         let answer = self.call(asking, operation, taken_back.cancelled()).await;
         direct::answered(id, era, &asked, answer).await
     }
@@ -283,7 +284,8 @@ impl ServerHandler for Endpoint {
             Some(refused) => Err(refused),
             None => self.input(headers, &owner, &tool, Document::of(request.arguments.unwrap_or_default())),
         };
-        let operation = Operation::OfProvider { owner, asked: ProviderOperation::CallTool { tool, input } };
+        let operation =
+            Operation::OfProvider { owner, asked: ProviderOperation::CallTool { tool, input, replays: None } };
         let answer = self.call(asking, operation, given_up(&context)).await;
         answers::tool(&asked, answer).map(Into::into)
     }

@@ -35,6 +35,16 @@ words! {
         AuditShow = "audit_show",
         /// Export what the audit trail holds.
         AuditExport = "audit_export",
+        /// Follow the audit trail as it is recorded.
+        AuditStream = "audit_stream",
+        /// Move what is old of the audit trail into archives.
+        AuditArchive = "audit_archive",
+        /// Sum up what was used.
+        AuditUsage = "audit_usage",
+        /// Copy the audit trail to another store.
+        AuditCopy = "audit_copy",
+        /// Remove bodies from the audit trail.
+        AuditPurge = "audit_purge",
         /// The hub's own row of what it refused while nothing could be recorded.
         Refuse = "refuse",
     }

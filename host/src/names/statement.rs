@@ -9,5 +9,9 @@ words! {
         Start = "start",
         /// Where the chains stand.
         Checkpoint = "checkpoint",
+        /// What was moved out of the database, and where to.
+        Archive = "archive",
+        /// Which bodies were removed.
+        Purge = "purge",
     }
 }

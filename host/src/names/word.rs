@@ -63,7 +63,9 @@ mod tests {
 
     use clap::ValueEnum as _;
 
-    use super::super::{Code, ItemKind, Kept, OperationKind, Role, StatementKind, Surface, ToolClass, ToolRole};
+    use super::super::{
+        Code, ItemKind, Kept, OperationKind, Role, Severity, StatementKind, Surface, ToolClass, ToolRole,
+    };
 
     macro_rules! each_reads_back {
         ($($name:ty),+) => { $(
@@ -80,7 +82,18 @@ mod tests {
 
     #[test]
     fn every_word_is_read_as_what_it_stands_for() {
-        each_reads_back!(Code, ItemKind, Kept, OperationKind, Role, StatementKind, Surface, ToolClass, ToolRole);
+        each_reads_back!(
+            Code,
+            ItemKind,
+            Kept,
+            OperationKind,
+            Role,
+            Severity,
+            StatementKind,
+            Surface,
+            ToolClass,
+            ToolRole
+        );
     }
 
     #[test]

@@ -24,6 +24,6 @@ pub use problem::Problem;
 pub use reload::{Reload, Reloaded};
 pub use resource::Resource;
 pub use revision::Revision;
-pub use schema::{STEPS_MAX, Schema, TooManySteps, word};
+pub use schema::{MASK, Masked, STEPS_MAX, Schema, TooManySteps, word};
 pub use snapshot::{Entry, Snapshot};
 pub use watch::{Seen, look, watch};

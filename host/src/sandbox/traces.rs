@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use crate::outbound::ByteMeter;
+
 /// An event that a provider emitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Emitted {
@@ -24,6 +26,10 @@ pub struct Traces {
 struct TracesInner {
     hosts: BTreeSet<String>,
     events: Vec<Emitted>,
+    requests: u32,
+    sent: u64,
+    /// What counts the bytes that come back.
+    received: Option<Arc<ByteMeter>>,
 }
 
 impl Traces {
@@ -40,8 +46,25 @@ impl Traces {
         std::mem::take(&mut self.lock().events)
     }
 
-    pub(super) fn called(&self, host: String) {
-        self.lock().hosts.insert(host);
+    /// How many requests went to upstreams.
+    #[must_use]
+    pub fn requests(&self) -> u32 {
+        self.lock().requests
+    }
+
+    /// How many bytes those were, and what came back until now.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let inner = self.lock();
+        inner.sent.saturating_add(inner.received.as_ref().map_or(0, |meter| meter.taken()))
+    }
+
+    /// A request of so many bytes goes to a host; `received` counts what comes back to any request of the call.
+    pub(super) fn called(&self, host: String, bytes: u64, received: Arc<ByteMeter>) {
+        let mut inner = self.lock();
+        inner.hosts.insert(host);
+        (inner.requests, inner.sent) = (inner.requests.saturating_add(1), inner.sent.saturating_add(bytes));
+        inner.received = Some(received);
     }
 
     pub(super) fn emitted(&self, event: Emitted) {

@@ -48,7 +48,9 @@ impl WayOut {
     pub(super) async fn send(&self, request: OutboundRequest, delay: Duration) -> Result<OutboundResponse, Stopped> {
         let mut permitted = self.gates.outbound.permit(request, self.gates.acting)?;
         let body_bytes = permitted.body().map_or(0, <[u8]>::len) as u64;
-        self.budget.request_bytes(permitted.request_bytes() - body_bytes)?;
+        // Without the values of secrets, whose length is nobody's business.
+        let bytes = permitted.request_bytes();
+        self.budget.request_bytes(bytes - body_bytes)?;
         permitted.meter(self.budget.response_bytes());
         if !delay.is_zero() {
             if Instant::now() + delay >= self.deadline {
@@ -61,7 +63,7 @@ impl WayOut {
         let mut called = permitted.target().authority();
         // A provider that may read a value may also ask for a host of that name.
         self.gates.secrets.scrub(&mut called);
-        self.gates.traces.called(called);
+        self.gates.traces.called(called, bytes, self.budget.response_bytes());
         match self.gates.outbound.send(permitted, self.deadline).await {
             Ok(response) => Ok(self.scrubbed(response).await),
             Err(OutboundError::BudgetExhausted) => Err(self.budget.response_bytes_reached().into()),

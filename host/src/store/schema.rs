@@ -142,7 +142,12 @@ fn plain(sql: &str) -> String {
         rest = after;
         match first {
             // `ALTER TABLE` puts names into quotes that need none.
-            '"' if is_word(token.trim_matches('"')) => text.push_str(token.trim_matches('"')),
+            // Anywhere else they may make a text of a word.
+            '"' if ["TABLE ", "ON ", "INTO "].iter().any(|before| text.ends_with(before))
+                && is_word(token.trim_matches('"')) =>
+            {
+                text.push_str(token.trim_matches('"'));
+            }
             '\'' | '"' | '`' => text.push_str(token),
             _ if first.is_whitespace() || length > first.len_utf8() => {
                 if !text.ends_with([' ', '(', ',', ')']) {
@@ -227,6 +232,7 @@ mod tests {
         assert_ne!(plain("SELECT 'a  b'"), plain("SELECT 'a b'"));
         assert_eq!(plain("SELECT '-- it''s'"), "SELECT '-- it''s'");
         assert_ne!(plain("a b"), plain("ab"));
+        assert_ne!(plain("a IS NOT NULL"), plain("a IS NOT \"NULL\""));
         assert_eq!(plain("CREATE TABLE \"a\" (b)"), plain("CREATE TABLE a (b)"));
     }
 }

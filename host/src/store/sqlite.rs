@@ -162,6 +162,38 @@ pub fn open_read_only(path: &Path) -> Result<Connection, StoreError> {
     attach(path, "ro").map_err(|source| StoreError::Sqlite { path: path.display().to_string(), source })
 }
 
+/// Makes a database of the same tables that has no other files beside it, for a copy of some rows.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn create_alone(path: &Path) -> Result<Connection, StoreError> {
+    let made = (|| {
+        let connection = attach(path, "rwc")?;
+        connection.pragma_update(Some("ops"), "journal_mode", "off")?;
+        connection.execute_batch(&migrations_after(BEFORE).concat())?;
+        connection.pragma_update(Some("ops"), "user_version", VERSION)?;
+        Ok(connection)
+    })();
+    made.map_err(|source| StoreError::Sqlite { path: path.display().to_string(), source })
+}
+
+/// Opens such a database for reading. Nobody changes it any more, and its file may be removed meanwhile.
+///
+/// # Errors
+/// When there is none, it cannot be read, or has other tables.
+pub fn open_alone(path: &Path) -> Result<Connection, StoreError> {
+    let opened = attach(path, "ro&immutable=1").and_then(|connection| {
+        let differences = schema::differences(&connection, VERSION)?;
+        Ok((connection, differences))
+    });
+    let shown = || path.display().to_string();
+    match opened {
+        Ok((connection, found)) if found.is_empty() => Ok(connection),
+        Ok((_, found)) => Err(StoreError::Schema { path: shown(), found }),
+        Err(source) => Err(StoreError::Sqlite { path: shown(), source }),
+    }
+}
+
 fn attach(path: &Path, mode: &str) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
@@ -171,9 +203,15 @@ fn attach(path: &Path, mode: &str) -> rusqlite::Result<Connection> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     // A plan holds for all values: otherwise a statement that is kept is compiled again for each.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-    let file = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-    connection.execute("ATTACH DATABASE ?1 AS ops", [format!("file:{file}?mode={mode}")])?;
+    connection.execute("ATTACH DATABASE ?1 AS ops", [uri(path, mode)])?;
     Ok(connection)
+}
+
+/// A file as SQLite's `ATTACH` takes it, in a mode such as `ro`.
+#[must_use]
+pub fn uri(path: &Path, mode: &str) -> String {
+    let file = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    format!("file:{file}?mode={mode}")
 }
 
 /// What came of bringing the schema up to date.

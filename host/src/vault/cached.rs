@@ -3,25 +3,37 @@
 use std::{
     path::Path,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use super::{
     error::VaultError,
+    fresh::FRESH_FOR,
     handed_out::{self, HandedOut},
     local::{LocalVault, SealedSecrets},
+    supabase::SupabaseVault,
 };
-use crate::config::SecretName;
-
-/// How long what was read from the vault is used, so that a rotated secret is in use well within 60 s (G4).
-const FRESH_FOR: Duration = Duration::from_secs(5);
+use crate::{config::SecretName, store::postgres::Settings};
 
 /// Secrets by name, read anew every few seconds. Cheap to share.
 #[derive(Debug)]
 pub struct Vault {
-    local: LocalVault,
-    seen: Mutex<Option<(Instant, Arc<SealedSecrets>)>>,
+    source: Source,
     handed_out: handed_out::Memory,
+}
+
+/// Where secrets are kept.
+#[derive(Debug)]
+enum Source {
+    Local(LocalSecrets),
+    Supabase(SupabaseVault),
+}
+
+/// The vault in the data folder, and what was read there lately.
+#[derive(Debug)]
+struct LocalSecrets {
+    vault: LocalVault,
+    seen: Mutex<Option<(Instant, Arc<SealedSecrets>)>>,
 }
 
 impl Vault {
@@ -30,13 +42,27 @@ impl Vault {
     /// # Errors
     /// When its key cannot be read or made.
     pub fn open(data: &Path) -> Result<Self, VaultError> {
-        Ok(Self { local: LocalVault::open(data)?, seen: Mutex::new(None), handed_out: handed_out::Memory::default() })
+        Ok(Self::local(LocalVault::open(data)?))
+    }
+
+    /// Supabase's, in this database. Blocking.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of_supabase(settings: Settings) -> Result<Self, VaultError> {
+        let source = Source::Supabase(SupabaseVault::open(settings)?);
+        Ok(Self { source, handed_out: handed_out::Memory::default() })
     }
 
     /// One in memory alone.
     #[cfg(any(test, fuzzing))]
     pub(super) fn in_memory() -> Self {
-        Self { local: LocalVault::in_memory(), seen: Mutex::default(), handed_out: handed_out::Memory::default() }
+        Self::local(LocalVault::in_memory())
+    }
+
+    fn local(vault: LocalVault) -> Self {
+        let source = Source::Local(LocalSecrets { vault, seen: Mutex::default() });
+        Self { source, handed_out: handed_out::Memory::default() }
     }
 
     /// The value of a secret, which is remembered from now on.
@@ -44,15 +70,22 @@ impl Vault {
     /// # Errors
     /// When it is not set or the vault cannot be read.
     pub(super) async fn get(&self, name: &SecretName) -> Result<Arc<HandedOut>, VaultError> {
-        let sealed = self.sealed().await?;
-        Ok(self.handed_out.note(name, self.local.unseal(&sealed, name)?))
+        match &self.source {
+            Source::Local(local) => {
+                let sealed = local.sealed().await?;
+                Ok(self.handed_out.note(name, local.vault.unseal(&sealed, name)?))
+            }
+            Source::Supabase(vault) => vault.get(name, &self.handed_out).await,
+        }
     }
 
     /// The values that this process has handed out under that name, whatever the vault holds now.
     pub(super) fn handed_out(&self, name: &SecretName) -> Vec<Arc<HandedOut>> {
         self.handed_out.of(name)
     }
+}
 
+impl LocalSecrets {
     async fn sealed(&self) -> Result<Arc<SealedSecrets>, VaultError> {
         {
             let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,7 +97,7 @@ impl Vault {
         }
         // Counted from before the read: what is set while the file is being read may not be in it.
         let at = Instant::now();
-        let local = self.local.clone();
+        let local = self.vault.clone();
         let read = tokio::task::spawn_blocking(move || local.read()).await;
         let sealed = Arc::new(read.map_err(|error| VaultError::Unavailable(error.to_string()))??);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,12 +8,20 @@ pub enum VaultError {
     /// There is no value under that name.
     #[error("the vault holds no `{name}`: run `{command}`", name = .0, command = told(&format!("secrets set {}", .0)))]
     NotSet(SecretName),
+    /// There is no value under that name in Supabase's vault.
+    #[error("Supabase's vault holds no `{0}`: run `{command}`", command = created(.0))]
+    NotInSupabase(SecretName),
     /// The value cannot be a secret.
     #[error("the value is not accepted: {0}")]
     Value(&'static str),
     /// The vault cannot be read or written.
     #[error("the vault cannot be used: {0}")]
     Unavailable(String),
+}
+
+/// What sets a secret in Supabase's vault.
+pub(super) fn created(name: &SecretName) -> String {
+    format!("select vault.create_secret('VALUE', '{name}')")
 }
 
 /// Why a provider did not get a reference or a value; `secrets.error` of the contract.

@@ -9,6 +9,7 @@
 
 mod cached;
 mod error;
+mod fresh;
 mod grants;
 mod handed_out;
 mod local;
@@ -18,6 +19,7 @@ pub mod properties;
 mod references;
 mod scrub;
 mod spelling;
+mod supabase;
 mod value;
 
 pub use cached::Vault;

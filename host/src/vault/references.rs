@@ -14,7 +14,7 @@ use http::HeaderValue;
 
 use super::{
     cached::Vault,
-    error::{SecretError, VaultError},
+    error::{SecretError, VaultError, created},
     grants::Grants,
     handed_out::HandedOut,
     placeholder::{PREFIX, Placeholder, filled, refused},
@@ -83,6 +83,7 @@ impl CallSecrets {
         }
         let value = self.vault.get(name).await.map_err(|error| match error {
             VaultError::NotSet(name) => SecretError::NotSet(told(&format!("secrets set {name}"))),
+            VaultError::NotInSupabase(name) => SecretError::NotSet(created(&name)),
             _ => SecretError::Unavailable(error.to_string()),
         })?;
         Ok(self.take(Used::new(name.clone(), value)?))

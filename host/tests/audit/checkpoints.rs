@@ -96,3 +96,39 @@ async fn an_older_copy_that_is_put_back_is_found_with_a_checkpoint_that_was_prin
     let (ok, told) = verified(&hub, &checked);
     assert!(!ok && told.contains("holds no checkpoint"), "{told}");
 }
+
+#[tokio::test]
+async fn a_head_that_nobody_has_signed_is_named_by_no_hub() {
+    let mut hub = Hub::start(&testbed(&[]));
+    let token = hub.token(ADMIN);
+    assert_eq!(hub.call(&token, "testbed/write.note", &json!({ "text": "a" })).await.status, 200);
+    hub.stop();
+    let database = super::tamper(&hub);
+    database
+        .execute_batch(
+            "INSERT INTO audit_batches SELECT max(position) + 7, randomblob(32), randomblob(64) FROM audit_batches; \
+             INSERT INTO audit_writers VALUES (900, randomblob(16)); \
+             INSERT INTO audit_batches VALUES ((900 << 40) + 1, randomblob(32), randomblob(64))",
+        )
+        .expect("added");
+    let printed = hub.command(&["audit", "checkpoint"]);
+    hub.run();
+    assert!(hub.log().contains("no key of this hub's has signed the end of this chain"), "{}", hub.log());
+    assert!(!verified(&hub, &[]).0, "as long as it is there");
+    database
+        .execute_batch(
+            "DROP TRIGGER audit_batches_no_delete; DROP TRIGGER audit_writers_no_delete; \
+             DELETE FROM audit_batches WHERE position >> 40 = 900; DELETE FROM audit_writers WHERE number = 900; \
+             DELETE FROM audit_batches WHERE length(signature) = 64 AND position IN \
+             (SELECT b.position FROM audit_batches b WHERE NOT EXISTS (SELECT 1 FROM run_events e WHERE e.position = b.position) \
+              AND NOT EXISTS (SELECT 1 FROM audit_statements s WHERE s.position = b.position) \
+              AND NOT EXISTS (SELECT 1 FROM run_intents i WHERE i.position = b.position)); \
+             CREATE TRIGGER audit_batches_no_delete BEFORE DELETE ON audit_batches BEGIN SELECT RAISE(ABORT, 'ops.audit_batches is append-only'); END; \
+             CREATE TRIGGER audit_writers_no_delete BEFORE DELETE ON audit_writers BEGIN SELECT RAISE(ABORT, 'ops.audit_writers is append-only'); END;",
+        )
+        .expect("removed");
+    let file = hub.folder().join("printed.jsonl");
+    fs::write(&file, printed).expect("written");
+    let (ok, told) = verified(&hub, &["--checkpoint", file.to_str().expect("a path")]);
+    assert!(ok, "nobody has said that it was there: {told}");
+}

@@ -1,16 +1,23 @@
 //! The audit trail: every operation is one row, on disk before its answer, and nobody changes it unseen.
 
+mod archives;
 mod checkpoints;
 mod commands;
+mod copy;
 mod denials;
 mod floods;
 mod kept;
 mod keys;
+mod masks;
 mod postgres;
 mod proofs;
+mod purge;
+mod replays;
 mod search;
+mod supabase;
 mod tampering;
 mod trail;
+mod usage;
 
 use std::collections::BTreeSet;
 use std::process::Command;

@@ -44,8 +44,7 @@ fn changed(value: &Value) -> Vec<Value> {
             .flat_map(|(name, member)| {
                 let without = || members.iter().filter(|(other, _)| *other != name);
                 let removed = without().map(|(name, member)| (name.clone(), member.clone())).collect();
-                // That a body is not there any more says nothing of whether it was removed by the hub.
-                let removed = (!["payload", "result"].contains(&name.as_str())).then_some(Value::Object(removed));
+                let removed = Some(Value::Object(removed));
                 let others = changed(member).into_iter().map(|other| {
                     let mut members = members.clone();
                     members.insert(name.clone(), other);
@@ -86,7 +85,14 @@ async fn the_independent_verifier_accepts_an_export_and_rejects_each_tampered_on
     let nothing = json!({});
     join_all((0..30).map(|_| hub.call(&viewer, "testbed/no.such", &nothing))).await;
 
+    let purged = hub.call(&admin, "testbed/write.note", &json!({ "text": "to be removed" })).await;
+    let also = hub.call(&admin, "testbed/write.note", &json!({ "text": "to be removed too" })).await;
+    for reply in [&purged, &also] {
+        hub.command(&["audit", "purge", reply.header("x-call-id")]);
+    }
+
     let export = hub.command(&["audit", "export"]);
+    assert_eq!(export.lines().filter(|line| line.starts_with("{\"purge\"")).count(), 2, "each says it of one call");
     let lines: Vec<&str> = export.lines().collect();
     assert!(lines.len() > 20, "{export}");
     let (key, folder) = (hub.command(&["audit", "key"]), Folder::new());

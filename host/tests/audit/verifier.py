@@ -62,22 +62,28 @@ class Batch:
         except InvalidSignature:
             raise Wrong(f"entries from {self.first} on of run {self.writer} are not signed by its key") from None
 
-    def verify(self, line):
-        entry = line["entry"]
+    def proves(self, entry, kind):
         seq, name = entry["seq"], f"entry {entry['seq']} of run {entry['writer']}"
         require(entry["writer"] == self.writer and self.first <= seq < self.last, f"{name} is not of its batch")
-        require(self.before is None or seq < self.before, f"{name} is not in its place")
-        require(entry["kind"] == "event", f"{name} is no event")
+        require(entry["kind"] == kind, f"{name} is no {kind}")
         require(sha256(encoded(entry)) == self.leaves[seq - self.first], f"{name} was changed")
+        return seq, name
+
+    def verify(self, line):
+        """The bodies of an event that are not there any more."""
+        entry, missing = line["entry"], set()
+        seq, name = self.proves(entry, "event")
+        require(self.before is None or seq < self.before, f"{name} is not in its place")
         for body in ("payload", "result"):
             digest, kept = entry.get(f"{body}_digest"), line.get(body)
             if kept is not None:
                 found = sha256(from_hex(kept["salt"], 16), kept["canonical"].encode()).hex()
                 require(found == digest, f"the {body} of {name} was changed")
             elif digest is not None and entry.get(f"{body}_kept") is None:
-                print(f"the {body} of {name} is not there any more: ask for the statement that says so")
+                missing.add((self.writer, seq, body))
         require(set(line) <= {"entry", "payload", "result"}, f"{name} has something beside it that is not proved")
         self.before = seq
+        return missing
 
 
 def unlike(pairs):
@@ -86,23 +92,40 @@ def unlike(pairs):
     return dict(pairs)
 
 
+def purged_by(given, trusted, before):
+    """The bodies of which a statement says that they were removed."""
+    require(given.keys() == {"batch", "entry"}, "a purge has something beside it that is not proved")
+    batch, entry = Batch(given["batch"], trusted), given["entry"]
+    batch.proves(entry, "purge")
+    place = (batch.writer, entry["seq"])
+    require(before is None or place > before, "a purge is not in its place")
+    return place, {(body["writer"], body["seq"], body["body"]) for body in json.loads(entry["body"])["bodies"]}
+
+
 def verify(lines, trusted):
     """The number of events, each of which a trusted key has signed as it is."""
     lines = [json.loads(line, object_pairs_hook=unlike) for line in lines]
     require(lines and lines[0].get("export") == 1, "this is no export of version 1")
     require(lines[-1].keys() == {"end"}, "the file was cut: its last line is missing")
     batch, events, seen = None, 0, set()
+    missing, purged, last_purge = set(), set(), None
     for line in lines[1:-1]:
         require("unproved" not in line, f"nothing proves an event: {line}")
+        if line.keys() == {"purge"}:
+            last_purge, bodies = purged_by(line["purge"], trusted, last_purge)
+            purged |= bodies
+            continue
+        require(last_purge is None, "something stands behind a purge")
         if line.keys() == {"batch"}:
             batch = Batch(line["batch"], trusted)
         else:
             require(batch is not None, "an event is in no batch")
-            batch.verify(line)
+            missing |= batch.verify(line)
             events += 1
             place = (batch.writer, line["entry"]["seq"])
             require(place not in seen, f"entry {place[1]} of run {place[0]} is there twice")
             seen.add(place)
+    require(missing <= purged, "a body is not there any more, and nobody has said so")
     require(events == lines[-1]["end"]["events"], "events were removed from the file, or added to it")
     return events
 

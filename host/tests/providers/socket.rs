@@ -79,6 +79,13 @@ async fn every_tool_works_is_recorded_and_asks_what_sockets_contract_allows() {
     assert_eq!(hub.get("/providers/socket/health", Some(&viewer)).await.json()["status"], "ok");
     Contract::of("socket").judge(&upstream.asked(), "/v0").await;
 
+    let worst = "SELECT severity FROM events WHERE tool = ?1 LIMIT 1";
+    for (tool, expected) in [("scan.repo", Some("critical")), ("findings.list", Some("critical")), ("orgs.list", None)]
+    {
+        let found: Option<String> = hub.database().query_row(worst, [tool], |row| row.get(0)).expect("a row");
+        assert_eq!(found.as_deref(), expected, "{tool}");
+    }
+
     let quota = "SELECT remaining || '/' || quota_limit FROM provider_quotas WHERE provider = 'socket'";
     let left: String = hub.database().query_row(quota, [], |row| row.get(0)).expect("a quota");
     assert_eq!(left, "940/1000");

@@ -183,10 +183,18 @@ impl Hub {
         self.child = Some(child);
     }
 
-    /// The program with this hub's data and config, for other commands.
+    /// Where it listens from the next start on.
+    pub fn listen_at(&mut self, address: &str) {
+        self.arguments.extend(["--listen".to_owned(), address.to_owned()]);
+    }
+
+    /// The program with this hub's data, config and store, for other commands.
     pub fn program(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_bulkhead"));
         command.arg("--data").arg(self.data()).arg("--config").arg(self.config_path()).env_remove("BULKHEAD_TOKEN");
+        // Where the hub records, unless the command says otherwise.
+        let url = self.arguments.iter().skip_while(|argument| *argument != "--database-url").nth(1);
+        command.envs(url.map(|url| ("BULKHEAD_DATABASE_URL", url)));
         command
     }
 
@@ -355,13 +363,18 @@ impl Drop for Hub {
 }
 
 /// Tries until `condition` gives something, or fails the test with `what`.
-pub async fn eventually<T>(what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn eventually<T>(what: &str, condition: impl AsyncFnMut() -> Option<T>) -> T {
+    eventually_within(SOON, what, condition).await
+}
+
+/// The same for what takes its time.
+pub async fn eventually_within<T>(time: Duration, what: &str, mut condition: impl AsyncFnMut() -> Option<T>) -> T {
     let started = Instant::now();
     loop {
         if let Some(found) = condition().await {
             return found;
         }
-        assert!(started.elapsed() < SOON, "it did not come to pass: {what}");
+        assert!(started.elapsed() < time, "it did not come to pass: {what}");
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
 }

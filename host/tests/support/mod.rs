@@ -4,6 +4,7 @@ pub mod bugsink;
 pub mod campaign;
 pub mod clients;
 pub mod dns;
+pub mod events;
 pub mod frames;
 pub mod generators;
 pub mod health;

@@ -28,6 +28,28 @@ const SOON: Duration = Duration::from_secs(30);
 /// Root may not run the server: then it is run by `nobody`.
 const NOBODY: u32 = 65_534;
 
+/// Stand-ins, with rights as Supabase grants them.
+const SUPABASE: &str = "
+CREATE ROLE anon NOLOGIN; CREATE ROLE authenticated NOLOGIN; CREATE ROLE service_role NOLOGIN BYPASSRLS;
+CREATE ROLE authenticator LOGIN NOINHERIT; GRANT anon, authenticated, service_role TO authenticator;
+CREATE ROLE supabase_auth_admin NOLOGIN; ALTER ROLE owner BYPASSRLS;
+CREATE SCHEMA auth AUTHORIZATION supabase_auth_admin;
+CREATE TABLE auth.users (id uuid PRIMARY KEY, email text);
+ALTER TABLE auth.users OWNER TO supabase_auth_admin;
+ALTER TABLE auth.users ENABLE ROW LEVEL SECURITY;
+GRANT USAGE ON SCHEMA auth TO owner, anon, authenticated, service_role;
+GRANT ALL ON auth.users TO owner;
+CREATE SCHEMA vault;
+CREATE TABLE vault.secrets (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), name text UNIQUE, secret text NOT NULL);
+CREATE FUNCTION vault._crypto_aead_det_decrypt(text) RETURNS text LANGUAGE sql AS 'SELECT reverse($1)';
+CREATE VIEW vault.decrypted_secrets AS
+    SELECT id, name, secret, vault._crypto_aead_det_decrypt(secret) AS decrypted_secret FROM vault.secrets;
+REVOKE ALL ON FUNCTION vault._crypto_aead_det_decrypt(text) FROM PUBLIC;
+GRANT USAGE ON SCHEMA vault TO owner WITH GRANT OPTION;
+GRANT SELECT ON vault.secrets, vault.decrypted_secrets TO owner WITH GRANT OPTION;
+GRANT EXECUTE ON FUNCTION vault._crypto_aead_det_decrypt(text) TO owner WITH GRANT OPTION;
+";
+
 /// A running server with a database `ops`, a user `owner` who owns it, and a user `hub`, who is what hubs connect as.
 pub struct Postgres {
     folder: Folder,
@@ -41,6 +63,17 @@ impl Postgres {
         let server = Self::start_empty().await;
         let output = server.bulkhead("owner").arg("migrate").output().expect("it runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        server.admin("CREATE ROLE hub LOGIN IN ROLE bulkhead_hub").await;
+        server
+    }
+
+    /// Starts a server whose database has Supabase's schemas, and the hub's.
+    pub async fn start_as_supabase() -> Self {
+        let server = Self::start_empty().await;
+        server.becomes_supabase().await;
+        let output = server.bulkhead("owner").arg("migrate").output().expect("it runs");
+        let told = String::from_utf8_lossy(&[&*output.stdout, &*output.stderr].concat()).into_owned();
+        assert!(output.status.success() && told.contains("this is Supabase"), "{told}");
         server.admin("CREATE ROLE hub LOGIN IN ROLE bulkhead_hub").await;
         server
     }
@@ -65,6 +98,12 @@ impl Postgres {
         let mut postgres = server.connect("postgres", "postgres").await;
         raw_sql("CREATE DATABASE ops OWNER owner").execute(&mut postgres).await.expect("a database");
         server
+    }
+
+    /// Makes what a Supabase project has beside it: users of its own, the roles of its API, and a vault. The owner of the trail may
+    /// do what `postgres` may there.
+    pub async fn becomes_supabase(&self) {
+        self.admin(SUPABASE).await;
     }
 
     fn data(&self) -> PathBuf {
@@ -167,7 +206,8 @@ impl Postgres {
 
     /// As the server's superuser, who may do anything.
     pub async fn admin(&self, sql: &'static str) {
-        let database = if sql.starts_with("CREATE ROLE") { "postgres" } else { "ops" };
+        let database =
+            if sql.starts_with("CREATE ROLE hub") || sql.starts_with("CREATE ROLE owner") { "postgres" } else { "ops" };
         let mut connection = self.connect("postgres", database).await;
         raw_sql(sql).execute(&mut connection).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
     }

@@ -4,6 +4,7 @@ mod pieces;
 mod references;
 mod rotation;
 mod scrubbing;
+mod supabase;
 
 use std::fs;
 use std::io::Write;

@@ -1,6 +1,6 @@
 //! The events gate, and a write.
 
-use bulkhead_sdk::prelude::*;
+use bulkhead_sdk::{prelude::*, serde_json::Value};
 
 use crate::{DONE, Done};
 
@@ -11,6 +11,8 @@ pub(crate) struct Emit {
     /// How often.
     #[serde(default = "once")]
     times: u32,
+    /// Its data, each time; that which time it is unless given.
+    data: Option<Value>,
 }
 
 fn once() -> u32 {
@@ -18,7 +20,11 @@ fn once() -> u32 {
 }
 
 pub(crate) fn emit(cx: &Context, input: Emit) -> Result<Done, CallError> {
-    (0..input.times).try_for_each(|time| cx.emit(&input.event_type, &json!({ "time": time })))?;
+    let Emit { event_type, times, data } = input;
+    (0..times).try_for_each(|time| match &data {
+        Some(data) => cx.emit(&event_type, data),
+        None => cx.emit(&event_type, &json!({ "time": time })),
+    })?;
     Ok(DONE)
 }
 

@@ -6,6 +6,7 @@
 pub mod bindings;
 mod context;
 mod contract;
+mod cost;
 mod dispatch;
 mod error;
 mod gate;
@@ -35,6 +36,7 @@ pub use contract::{
     Level, Method, PromptArgument, PromptDescription, PromptMessage, PromptRole, ResourceBody, ResourceContent,
     ResourceDescription, SecretError, ToolClass, ToolDescription, ToolOutput,
 };
+pub use cost::COST_EVENT;
 pub use error::CallError;
 pub use gate::Gate;
 pub use health::Health;

@@ -1,11 +1,11 @@
-//! Trying again, waiting, and telling what is left of a quota.
+//! Trying again, waiting, and telling what is left of a quota and what a call costs.
 
 use std::time::Duration;
 
 use bulkhead_sdk::prelude::*;
 use bulkhead_sdk::serde_json::Value;
 use bulkhead_sdk::testing::{self, FakeGate, Reply, Run};
-use bulkhead_sdk::{HttpError, QUOTA_EVENT};
+use bulkhead_sdk::{COST_EVENT, HttpError, QUOTA_EVENT};
 
 const URL: &str = "https://api.example/v1";
 
@@ -167,4 +167,18 @@ fn a_quota_is_read_from_headers_and_told_to_the_hub() {
     assert_eq!(told(ok()), []);
     let bare = json!({ "limit": null, "remaining": 0, "resets_at": null, "window": "api" });
     assert_eq!(told(ok().header("X-RateLimit-Remaining", "0")), [(QUOTA_EVENT.to_owned(), bare)]);
+}
+
+#[test]
+fn a_cost_is_told_to_the_hub_in_digits() {
+    let run = run([ok()], |cx| {
+        cx.report_cost("0.0125", "USD");
+        cx.report_cost(1e-6, "USD");
+        cx.report_cost(1200, "tokens");
+        cx.get(URL).send()?.json()
+    });
+    run.call("x", json!({})).unwrap();
+    let told = [("0.0125", "USD"), ("0.000001", "USD"), ("1200", "tokens")];
+    let told = told.map(|(amount, unit)| (COST_EVENT.to_owned(), json!({ "amount": amount, "unit": unit })));
+    assert_eq!(run.gate_seen().events(), told);
 }

@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::{
     answers::{self, reference},
-    names::{AUDIT_EVENT, AUDIT_PAGE, AUDIT_RECORD, EXPORT, LIST, SHOW},
+    names::{AUDIT_EVENT, AUDIT_PAGE, AUDIT_RECORD, AUDIT_USAGE, EXPORT, LIST, SHOW, STREAM, USAGE},
 };
 use crate::{
-    audit::{ExportFormat, PAGE, PAGE_MAX, Parameter, TOTAL_MAX},
-    names::{Code, OperationKind, Role, Surface},
+    audit::{Dimension, ExportFormat, PAGE, PAGE_MAX, Parameter, SUMMED, TOTAL_MAX},
+    names::{Code, OperationKind, Role, Severity, Surface},
 };
 
 const TAG: &str = "audit";
@@ -19,7 +19,7 @@ pub(super) fn tag() -> Value {
 }
 
 /// Its operations by path.
-pub(super) fn paths() -> [(&'static str, Value); 3] {
+pub(super) fn paths() -> [(&'static str, Value); 5] {
     let cursor = query("cursor", "`next` of the page before", &json!({ "type": "string" }));
     let limit = json!({ "type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE });
     let total = format!("whether all pages' events are counted, up to {TOTAL_MAX}");
@@ -58,23 +58,104 @@ pub(super) fn paths() -> [(&'static str, Value); 3] {
         "parameters": filters().chain([query("format", "how it is written", &format)]).collect::<Vec<_>>(),
         "responses": responses,
     });
-    [("/audit/events", list), ("/audit/events/{id}", show), ("/audit/export", export)]
+    [
+        ("/audit/events", list),
+        ("/audit/events/{id}", show),
+        ("/audit/export", export),
+        ("/audit/stream", stream()),
+        ("/audit/usage", usage()),
+    ]
+}
+
+fn stream() -> Value {
+    let from = json!({
+        "name": "Last-Event-ID",
+        "in": "header",
+        "required": false,
+        "description": "What the stream said last as `id`: then it goes on there, and nothing is missed",
+        "schema": { "type": "string" },
+    });
+    let mut responses = answers::with(&json!({}), "Server-Sent Events");
+    responses["200"]["content"] = json!({ "text/event-stream": { "schema": { "type": "string" } } });
+    json!({
+        "tags": [TAG],
+        "operationId": STREAM,
+        "summary": "Follow the audit trail",
+        "description": "Events as they are recorded, by every hub on the trail, without their bodies: each is the data of a message \
+            (`AuditEvent`), with an `id` for `Last-Event-ID`. A message `dropped` says how many entries were passed over for a \
+            client that lags far behind, and `end` why the stream ends: `token_expired`, `renew` (after ten minutes at most: come \
+            back), `hub_ends` or `trail_unreadable`.",
+        "parameters": filters().chain([from]).collect::<Vec<_>>(),
+        "responses": responses,
+    })
+}
+
+fn usage() -> Value {
+    let dimensions: Vec<_> = Dimension::ALL.iter().map(|dimension| dimension.as_str()).collect();
+    let by = json!({
+        "name": "by",
+        "in": "query",
+        "required": false,
+        "description": "by what it is told apart; all is one sum without it",
+        "style": "form",
+        "explode": false,
+        "schema": { "type": "array", "uniqueItems": true, "items": { "type": "string", "enum": dimensions } },
+    });
+    json!({
+        "tags": [TAG],
+        "operationId": USAGE,
+        "summary": "Sum up what was used",
+        "description": "Calls, errors, time, upstream requests and bytes, and costs, by whole hours.",
+        "parameters": SUMMED.into_iter().map(filter).chain([by]).collect::<Vec<_>>(),
+        "responses": answers::with(&reference(AUDIT_USAGE), "The sums"),
+    })
 }
 
 fn filters() -> impl Iterator<Item = Value> {
-    Parameter::ALL.iter().map(|parameter| {
-        let schema = match (parameter.choices(), parameter) {
-            (Some(choices), _) => json!({ "type": "string", "enum": choices }),
-            (None, Parameter::MinDuration) => json!({ "type": "integer", "minimum": 0 }),
-            (None, Parameter::Caller) => json!({ "type": "string", "format": "uuid" }),
-            (None, _) => json!({ "type": "string" }),
-        };
-        query(parameter.as_str(), parameter.meaning(), &schema)
-    })
+    Parameter::ALL.iter().copied().map(filter)
+}
+
+fn filter(parameter: Parameter) -> Value {
+    let schema = match (parameter.choices(), parameter) {
+        (Some(choices), _) => json!({ "type": "string", "enum": choices }),
+        (None, Parameter::MinDuration) => json!({ "type": "integer", "minimum": 0 }),
+        (None, Parameter::Caller) => json!({ "type": "string", "format": "uuid" }),
+        (None, _) => json!({ "type": "string" }),
+    };
+    query(parameter.as_str(), parameter.meaning(), &schema)
 }
 
 fn query(name: &str, description: &str, schema: &Value) -> Value {
     json!({ "name": name, "in": "query", "required": false, "description": description, "schema": schema })
+}
+
+fn summary() -> Value {
+    let (text, number) = (json!({ "type": "string" }), json!({ "type": "integer" }));
+    let sum = json!({
+        "description": "A sum. What its events do not have is left out.",
+        "type": "object",
+        "required": ["calls", "errors", "duration_ms", "upstream_requests", "upstream_bytes", "cost"],
+        "properties": {
+            "hour": { "type": "string", "format": "date-time" }, "day": { "type": "string", "format": "date" },
+            "provider": text, "tool": text, "caller": text, "team": text, "outcome": text,
+            "calls": number,
+            "errors": { "type": "integer", "description": "Calls with another outcome than `ok`" },
+            "duration_ms": number, "upstream_requests": number, "upstream_bytes": number,
+            "cost": {
+                "type": "object",
+                "description": "What providers say that it cost: a decimal number for each unit",
+                "additionalProperties": text,
+            },
+        },
+    });
+    json!({
+        "type": "object",
+        "required": ["usage", "is_whole"],
+        "properties": {
+            "usage": { "type": "array", "items": sum },
+            "is_whole": { "type": "boolean", "description": "False where there are more sums than are told" },
+        },
+    })
 }
 
 /// Its components.
@@ -94,8 +175,15 @@ pub(super) fn schemas() -> Map<String, Value> {
             "surface": words(Surface::ALL.iter().map(|one| one.as_str()).collect()),
             "outcome": text,
             "error_code": words(Code::ALL.iter().map(|one| one.as_str()).collect()),
-            "error": text, "hostname": text, "correlation_id": text, "revision": text,
+            "error": text, "hostname": text, "correlation_id": text, "revision": text, "replays": text,
             "duration_ms": number, "times": number,
+            "severity": words(Severity::ALL.iter().map(|one| one.as_str()).collect()),
+            "upstream_requests": number, "upstream_bytes": number,
+            "cost": {
+                "type": "object",
+                "description": "What its provider says that it cost: an amount for each unit",
+                "additionalProperties": text,
+            },
             "payload": {}, "result": {},
             "unreadable": { "type": "string", "description": "Why nothing else can be told of it" },
         },
@@ -124,7 +212,7 @@ pub(super) fn schemas() -> Map<String, Value> {
             "proof": { "type": ["object", "null"], "description": "Lines of an export in one object" },
         },
     });
-    [(AUDIT_EVENT, event), (AUDIT_PAGE, page), (AUDIT_RECORD, record)]
+    [(AUDIT_EVENT, event), (AUDIT_PAGE, page), (AUDIT_RECORD, record), (AUDIT_USAGE, summary())]
         .into_iter()
         .map(|(name, schema)| (name.to_owned(), schema))
         .collect()

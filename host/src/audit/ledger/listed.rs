@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::{
     audit::{body::Digest, entry::Place, event::Event},
-    store::sqlite::StoreError,
+    store::{postgres::PostgresError, sqlite::StoreError},
 };
 
 /// Why the trail cannot be read.
@@ -16,12 +16,18 @@ pub enum ReadFault {
     /// It took longer than it may, or nobody waits for it any more.
     #[error("reading took too long")]
     Over,
-    /// The store cannot be searched.
-    #[error("the audit trail is in PostgreSQL, in which this hub cannot search yet: ask the database itself")]
-    Unsupported,
+    /// The server cannot be reached, or refuses.
+    #[error("the audit trail cannot be read: {0}")]
+    Postgres(PostgresError),
     /// The store failed.
     #[error("the audit trail cannot be read: {0} (run `bulkhead audit verify`)")]
     Sqlite(rusqlite::Error),
+}
+
+impl From<PostgresError> for ReadFault {
+    fn from(error: PostgresError) -> Self {
+        if error.is_of_time() { Self::Over } else { Self::Postgres(error) }
+    }
 }
 
 impl From<rusqlite::Error> for ReadFault {

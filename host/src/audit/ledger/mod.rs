@@ -15,9 +15,9 @@ pub(super) use fault::{Fault, Rejection, Unstored};
 pub use listed::ReadFault;
 pub(super) use listed::{Listed, Proof, Wanted};
 use postgres::{Lease, PostgresLedger};
-pub(super) use reading::Reading;
+pub(super) use reading::{Readers, Reading};
 use sqlite::SqliteLedger;
-pub(super) use stored::{Found, Stretch, Untied};
+pub(super) use stored::{Found, Purged, Stretch, Untied};
 
 use super::{
     entry::Sealed,
@@ -42,6 +42,31 @@ impl Ledger {
             Location::File(file) => Self::Sqlite(Box::new(SqliteLedger::open(data, file, writer)?)),
             Location::Postgres(settings) => Self::Postgres(Box::new(PostgresLedger::open(settings, writer)?)),
         })
+    }
+
+    /// The same for a writer that removes bodies. On a server it connects as the owner of the tables.
+    pub(super) fn open_as_owner(data: &Path, database: &Location, writer: Uuid) -> Result<Self, AuditError> {
+        Ok(match database {
+            Location::File(file) => Self::Sqlite(Box::new(SqliteLedger::open(data, file, writer)?)),
+            Location::Postgres(settings) => Self::Postgres(Box::new(PostgresLedger::open_as_owner(settings, writer)?)),
+        })
+    }
+
+    /// Stores a batch and removes the bodies that a statement in it names, or neither.
+    pub(super) fn purge(&mut self, batch: &Batch<'_>, bodies: &[Purged]) -> Result<(), Fault> {
+        match self {
+            Self::Sqlite(ledger) => ledger.purge(batch, bodies),
+            Self::Postgres(ledger) => ledger.purge(batch, bodies),
+        }
+    }
+
+    /// Overwrites what was removed, as far as this program can. False where it may still stand in files.
+    pub(super) fn forget_removed(&mut self) -> Result<bool, Fault> {
+        match self {
+            Self::Sqlite(ledger) => ledger.forget_removed(),
+            // Its server cleans up by itself, later.
+            Self::Postgres(_) => Ok(false),
+        }
     }
 
     /// Whether another hub has taken the writer for dead, so that it has to begin anew.

@@ -3,9 +3,11 @@
 use uuid::Uuid;
 
 use crate::audit::{
+    body::Digest,
     entry::{Entry, Sealed},
+    rollup::{Key, Sums},
     seal::Head,
-    statement::Tie,
+    statement::{PurgedBody, Tie},
 };
 
 /// Signed entries of one writer, from one signed head to the next.
@@ -21,8 +23,22 @@ pub(in crate::audit) struct Stretch {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::audit) struct Untied {
     pub(in crate::audit) tie: Tie,
+    /// The number of the last entry of the batch before; 0 if there is none.
+    pub(in crate::audit) before: i64,
+    /// Of its newest batch.
+    pub(in crate::audit) signature: Vec<u8>,
     /// Whether it ends with a checkpoint: if its writer lives, nothing has happened there.
     pub(in crate::audit) is_checkpoint: bool,
+}
+
+/// A body that is to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::audit) struct Purged {
+    pub(in crate::audit) of: PurgedBody,
+    /// What stays of it.
+    pub(in crate::audit) digest: Digest,
+    /// Whether the entry is an intent, or else an event.
+    pub(in crate::audit) is_intent: bool,
 }
 
 /// What a walk over a whole store meets: writers first, then each writer's entries in their order, and each batch behind its
@@ -48,6 +64,12 @@ pub(in crate::audit) enum Found {
         seq: i64,
         by: Uuid,
         by_seq: i64,
+    },
+    /// A sum of what was recorded. Behind all entries.
+    Rollup {
+        writer: Uuid,
+        key: Box<Key<String>>,
+        sums: Sums,
     },
     /// Something that no writer can have stored.
     Stray(String),

@@ -7,15 +7,16 @@ use uuid::Uuid;
 
 use super::{
     super::{
-        body::Text,
         certificate::trust_signed,
         entry::{Entry, Sealed},
         key::PublicKey,
         ledger::Found,
         seal::{Head, is_signed},
-        statement::{FORMAT, Statement},
+        statement::{FORMAT, Moved, Statement},
     },
+    purges::Purges,
     report::Report,
+    rollups::Rollups,
     ties::{Heads, Ties},
 };
 use crate::names::StatementKind;
@@ -24,8 +25,12 @@ use crate::names::StatementKind;
 pub(super) struct Chains {
     trusted: Vec<PublicKey>,
     ties: Ties,
+    rollups: Rollups,
+    purges: Purges,
     /// Writers that are registered, and of which no entry was met yet.
     empty: BTreeSet<Uuid>,
+    /// What archives hold that are not there, which is told once and not of each entry.
+    absent: Vec<Moved>,
     current: Option<Chain>,
 }
 
@@ -45,7 +50,24 @@ struct Chain {
 
 impl Chains {
     pub(super) fn new(trusted: Vec<PublicKey>, heads: Heads) -> Self {
-        Self { trusted, ties: Ties::new(heads), empty: BTreeSet::new(), current: None }
+        Self {
+            trusted,
+            ties: Ties::new(heads),
+            rollups: Rollups::default(),
+            purges: Purges::default(),
+            empty: BTreeSet::new(),
+            absent: Vec::new(),
+            current: None,
+        }
+    }
+
+    /// These are in an archive that cannot be read: that they are not met is no news.
+    pub(super) fn are_absent(&mut self, moved: Vec<Moved>) {
+        self.absent.extend(moved);
+    }
+
+    fn lacks_some_of(&self, writer: Uuid) -> bool {
+        self.absent.iter().any(|moved| moved.writer == writer)
     }
 
     pub(super) fn visit(&mut self, found: Found, report: &mut Report) {
@@ -57,6 +79,9 @@ impl Chains {
             }
             Found::Tie { writer, seq, by, by_seq } => self.ties.listed((writer, seq), (by, by_seq)),
             Found::Stray(what) => report.problem(what),
+            // What the rows of an archive come to that is not there, nobody knows.
+            Found::Rollup { writer, .. } if self.lacks_some_of(writer) => self.rollups.skip(writer),
+            Found::Rollup { writer, key, sums } => self.rollups.listed(writer, *key, &sums, report),
             Found::Entry { writer, seq, entry } => self.entry(writer, seq, entry, report),
             Found::Batch { writer, seq, head, signature } => self.batch(writer, seq, &head, &signature, report),
         }
@@ -70,6 +95,8 @@ impl Chains {
             report.problem(format!("hub run {writer} has no entries: all of them were removed"));
         }
         self.ties.end(report);
+        self.rollups.end(report);
+        self.purges.end(report);
     }
 
     fn entry(&mut self, writer: Uuid, seq: i64, entry: Result<Sealed<Entry>, String>, report: &mut Report) {
@@ -79,12 +106,20 @@ impl Chains {
         }
         let chain = self.current.get_or_insert_with(|| Chain::new(writer));
         if seq != chain.at.seq + 1 {
-            report.problem(chain.gap(seq));
+            if !chain.lacks_only(&self.absent, seq) {
+                report.problem(chain.gap(seq));
+            }
             chain.is_broken = true;
         }
         report.rows += u64::from(matches!(&entry, Ok(Sealed { entry: Entry::Event(_), .. }) | Err(_)));
         match entry {
-            Ok(sealed) => chain.take(&sealed, &mut self.trusted, &mut self.ties, report),
+            Ok(sealed) => {
+                if let Entry::Event(event) = &sealed.entry {
+                    self.rollups.event(&sealed.place, event);
+                }
+                self.purges.entry(&sealed);
+                chain.take(&sealed, &mut self.trusted, &mut self.ties, report);
+            }
             Err(why) => {
                 report.problem(format!("entry {seq} of hub run {writer} was changed: {why}"));
                 chain.is_broken = true;
@@ -94,10 +129,14 @@ impl Chains {
     }
 
     fn batch(&mut self, writer: Uuid, seq: i64, head: &[u8], signature: &[u8], report: &mut Report) {
-        let Some(chain) = self.current.as_mut().filter(|chain| chain.writer == writer && chain.at.seq == seq) else {
+        let absent = &self.absent;
+        let is_of_this =
+            |chain: &&mut Chain| chain.writer == writer && (chain.at.seq == seq || chain.lacks_only(absent, seq + 1));
+        let Some(chain) = self.current.as_mut().filter(is_of_this) else {
             report.problem(format!("entry {seq} of hub run {writer} is missing, but there is a signature of it"));
             return;
         };
+        chain.is_broken |= chain.at.seq < seq;
         let signed = Head { seq, hash: head.try_into().unwrap_or_default() };
         let is_genuine = chain.key.is_some_and(|key| is_signed(&key, writer, &chain.signed, &signed, signature));
         let first = chain.signed.seq + 1;
@@ -142,6 +181,14 @@ impl Chain {
         }
     }
 
+    /// Whether everything between the last entry and this one is in an archive that is not there.
+    fn lacks_only(&self, absent: &[Moved], seq: i64) -> bool {
+        let lacks = self.at.seq + 1..seq;
+        let holds =
+            |moved: &Moved| moved.writer == self.writer && moved.first <= lacks.start && lacks.end <= moved.last + 1;
+        !lacks.is_empty() && absent.iter().any(holds)
+    }
+
     fn gap(&self, seq: i64) -> String {
         let Self { writer, at, .. } = self;
         match seq - at.seq {
@@ -182,14 +229,7 @@ impl Chain {
             Entry::Event(_) | Entry::Intent(_) if seq == 0 && place.seq == 1 => {
                 report.problem(format!("hub run {writer} does not begin with a `start`"));
             }
-            Entry::Event(event) => {
-                for (what, body) in [("payload", &event.payload), ("result", &event.result)] {
-                    if body.as_ref().is_some_and(|body| *body.text() == Text::Removed) {
-                        report.problem(format!("the {what} of row {} was removed, and nobody has said so", event.id));
-                    }
-                }
-            }
-            Entry::Intent(_) => {}
+            Entry::Event(_) | Entry::Intent(_) => {}
         }
     }
 }

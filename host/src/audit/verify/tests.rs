@@ -12,11 +12,14 @@ use super::{
         Body,
         entry::Entry,
         event::{Event, Outcome},
+        filter::{Filter, Parameter, Query, Scope},
         journal::Journal,
+        purge::{Chosen, purge},
+        usage::{Costs, Usage},
     },
     verify,
 };
-use crate::names::{Kept, Role};
+use crate::names::{Code, Kept, Role, Severity};
 
 /// Marsaglia's xorshift: the same database for the same seed, but for ids and times.
 struct Dice(u64);
@@ -51,6 +54,14 @@ impl Dice {
         Body::of(self.one_of(&documents).clone(), kept)
     }
 
+    fn used(&mut self) -> Usage {
+        let costs = [r#"{"USD":1}"#, r#"{"EUR":1000000000000000,"tokens":7}"#];
+        let one = *self.one_of(&costs);
+        let costs = (self.roll(3) == 0).then(|| Costs::read(one).expect("costs"));
+        let requests = u32::try_from(self.roll(3)).expect("small");
+        Usage { requests, bytes: self.roll(2) * self.roll(1 << 50), costs: costs.unwrap_or_default() }
+    }
+
     fn event(&mut self) -> Event {
         let outcome = *self.one_of(&[Outcome::Ok, Outcome::Failed, Outcome::Denied, Outcome::Cancelled]);
         let optional = |dice: &mut Self| (dice.roll(2) > 0).then(|| dice.text());
@@ -64,6 +75,9 @@ impl Dice {
             revision: optional(self).or_else(|| Some("0f".repeat(32))),
             caller_id: (self.roll(2) > 0).then(Uuid::new_v4),
             caller_role: (self.roll(2) > 0).then_some(Role::OpsAdmin),
+            error_code: (self.roll(4) == 0).then_some(Code::UnknownTool),
+            used: self.used(),
+            severity: (self.roll(4) == 0).then(|| *self.one_of(Severity::ALL)),
             payload: self.body(),
             result: self.body(),
             correlation_id: self.one_of(&ids).clone(),
@@ -138,7 +152,7 @@ impl Hubs {
     /// Something that can happen to hubs.
     fn step(&mut self, dice: &mut Dice) {
         let index = usize::try_from(dice.roll(self.running.len().max(1) as u64)).expect("small");
-        match dice.roll(12) {
+        match dice.roll(13) {
             _ if self.running.is_empty() => self.start(),
             0 if self.running.len() < 4 => self.start(),
             // One that ends, or is killed: its intents are for others to answer.
@@ -167,8 +181,16 @@ impl Hubs {
                     self.running[index].1.commit_again(events.iter()).expect("committed");
                 }
             }
+            7 => self.purge(dice.one_of::<&str>(&["ok", "failed", "cancelled"])),
             _ => self.commit(index, dice),
         }
+    }
+
+    /// Somebody removes what calls were given and gave, beside hubs that run.
+    fn purge(&self, outcome: &str) {
+        let filter = Filter::read([(Parameter::Outcome, outcome)]).expect("a filter");
+        let chosen = Chosen::Found(Box::new(Query::new(filter, Scope::Whole).expect("a query")));
+        purge(&self.data(), &self.database().into(), &chosen, |_| Event::sample(Outcome::Ok)).expect("removed");
     }
 }
 

@@ -38,7 +38,7 @@ const RESET_MAX: usize = 256;
 const PING: Duration = Duration::from_secs(20);
 /// How often a connection's state is looked at.
 const LOOK: Duration = Duration::from_secs(1);
-/// How long an idle connection may take to say goodbye.
+/// How long a connection that nobody waits for may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Serves a connection to its end. After `end`, what is open is answered, and no more.
@@ -72,7 +72,7 @@ pub(super) async fn attend(stream: TcpStream, app: Router, connection: Arc<Conne
                     served.as_mut().graceful_shutdown();
                     leaving = Some(now);
                 }
-                (_, Some(since)) if !connection.is_open() && now.duration_since(since) >= GOODBYE => return,
+                (_, Some(since)) if !connection.is_awaited() && now.duration_since(since) >= GOODBYE => return,
                 _ => {}
             },
         }

@@ -56,6 +56,10 @@ impl Drop for Marks {
     }
 }
 
+/// In the extensions of an answer: it goes on for as long as the client likes, and breaks off at the hub's end.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Endless;
+
 /// Answers a request that came in on this connection.
 pub(super) async fn exchange(
     mut app: Router,
@@ -63,11 +67,14 @@ pub(super) async fn exchange(
     request: Request<Incoming>,
 ) -> Result<Response<Answer>, Infallible> {
     stages::ends(Stage::Arrive);
-    let open = Open::new(&connection, request.version());
+    let mut open = Open::new(&connection, request.version());
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(connection);
     let mut response = app.call(request).await?;
     let under_way = response.extensions_mut().remove::<UnderWay>();
+    if response.extensions_mut().remove::<Endless>().is_some() {
+        open.is_endless();
+    }
     open.waits_for_client(true);
     stages::ends(Stage::Answer);
     Ok(response.map(|body| Answer { body, rest: Bytes::new(), open, _under_way: under_way }))
@@ -77,12 +84,18 @@ pub(super) async fn exchange(
 struct Open {
     connection: Arc<Connection>,
     request: u64,
+    endless: bool,
 }
 
 impl Open {
     fn new(connection: &Arc<Connection>, version: Version) -> Self {
         let request = connection.begins(version == Version::HTTP_2);
-        Self { connection: Arc::clone(connection), request }
+        Self { connection: Arc::clone(connection), request, endless: false }
+    }
+
+    fn is_endless(&mut self) {
+        self.connection.endless(true);
+        self.endless = true;
     }
 
     fn waits_for_client(&self, waits: bool) {
@@ -92,6 +105,9 @@ impl Open {
 
 impl Drop for Open {
     fn drop(&mut self) {
+        if self.endless {
+            self.connection.endless(false);
+        }
         self.connection.ends(self.request, Instant::now());
     }
 }

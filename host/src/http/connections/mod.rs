@@ -20,6 +20,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(super) use attend::HEADERS_MAX;
+pub(crate) use exchange::Endless;
 pub(super) use exchange::UnderWay;
 pub(super) use state::Connection;
 

@@ -58,6 +58,8 @@ struct Log {
     requests: u64,
     /// Requests without a whole answer.
     open: u32,
+    /// Those among them whose answers go on for as long as the client likes: the hub's end does not wait for them.
+    endless: u32,
     /// HTTP/2, whose bytes between requests are not always the beginning of one.
     multiplexed: bool,
     /// Answers that wait for the client, and since when.
@@ -75,6 +77,7 @@ impl Connection {
                 heard: None,
                 requests: 0,
                 open: 0,
+                endless: 0,
                 multiplexed: false,
                 answers: HashMap::new(),
                 blocked: None,
@@ -132,9 +135,16 @@ impl Connection {
         }
     }
 
-    /// Whether a request is open.
-    pub(super) fn is_open(&self) -> bool {
-        self.log().open > 0
+    /// An answer that may go on for as long as the client likes begins (`true`) or ends.
+    pub(super) fn endless(&self, begins: bool) {
+        let mut log = self.log();
+        log.endless = if begins { log.endless + 1 } else { log.endless.saturating_sub(1) };
+    }
+
+    /// Whether a request is open for which the hub's end waits.
+    pub(super) fn is_awaited(&self) -> bool {
+        let log = self.log();
+        log.open > log.endless
     }
 
     /// Why the connection should end now, if it should.

@@ -1,5 +1,6 @@
 //! One JSON Schema of a provider's: what it may be, and whether a value matches it, within bounds on both.
 
+mod masks;
 mod metered;
 mod parts;
 mod places;
@@ -10,7 +11,10 @@ use std::sync::Arc;
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::Value;
 
-pub use self::parts::word;
+pub use self::{
+    masks::{MASK, Masked},
+    parts::word,
+};
 use self::{
     metered::{Followed, Looked, Metered, within},
     parts::References,
@@ -43,6 +47,8 @@ pub struct Schema {
     document: Value,
     references: References,
     validator: Validator<Metered>,
+    /// Whether anything is marked `writeOnly`.
+    marks: bool,
 }
 
 impl Schema {
@@ -74,13 +80,20 @@ impl Schema {
             .map_err(|error| error.to_string())?;
         // After the validator, which has more to say of a reference that it cannot follow.
         let references = References::of(&document)?;
-        Ok(Arc::new(Self { document, references, validator }))
+        let marks = masks::marks(&document, Place::Schema);
+        Ok(Arc::new(Self { document, references, validator, marks }))
     }
 
     /// The schema itself.
     #[must_use]
     pub fn document(&self) -> &Value {
         &self.document
+    }
+
+    /// A value without what is marked `writeOnly`; `None` if nothing is. Blocking: as long as validating it may take.
+    #[must_use]
+    pub fn masked(&self, value: &Value) -> Option<Masked> {
+        self.marks.then(|| masks::masked(&self.document, &self.references, value))
     }
 
     /// Where references lead within the schema, as JSON pointers, and what is there called; always in the same order.

@@ -43,6 +43,11 @@ impl References {
         Ok(found)
     }
 
+    /// Where a reference leads.
+    pub(super) fn target(&self, reference: &str) -> Option<&str> {
+        self.pointers.get(reference).map(String::as_str)
+    }
+
     /// Pointers to the parts beside the schema itself, and what they are called there; always in the same order.
     pub(super) fn parts(&self) -> impl Iterator<Item = (&str, &str)> {
         self.parts.iter().map(|(pointer, name)| (pointer.as_str(), name.as_str()))

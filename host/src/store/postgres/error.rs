@@ -48,12 +48,46 @@ pub enum PostgresError {
         /// The program's.
         known: i32,
     },
+    /// The schema's owner may not do what Supabase's users take.
+    #[error(
+        "user `{user}` cannot have the trail refer to Supabase's users: run `bulkhead migrate` as a user who may read, lock and \
+         refer to `auth.users`, past its row-level security, as `postgres` may on Supabase"
+    )]
+    Users {
+        /// The user of the database.
+        user: String,
+    },
+    /// Row-level security hides rows.
+    #[error(
+        "row-level security hides rows of the trail from user `{user}`: grant `bulkhead_hub` to it, or use another user"
+    )]
+    Hidden {
+        /// The user of the database.
+        user: String,
+    },
+    /// Somebody has changed the schema.
+    #[error(
+        "the schema of the database was changed: {}. That may drop, hide or change rows: find out who did it, and restore the \
+         schema or use another database", .found.join("; ")
+    )]
+    Schema {
+        /// In what it is not as the migrations make it.
+        found: Vec<String>,
+    },
     /// The hub's user could change what is recorded.
     #[error(
         "user `{user}` of the database may change what is recorded: let the hub connect as a user that owns nothing there and is \
          only granted `bulkhead_hub`"
     )]
     MayChange {
+        /// The user of the database.
+        user: String,
+    },
+    /// Only the owner can do it.
+    #[error(
+        "user `{user}` of the database does not own the tables of the trail: name the owner in --database-url, as for `bulkhead migrate`"
+    )]
+    NoOwner {
         /// The user of the database.
         user: String,
     },
@@ -92,6 +126,25 @@ fn advice(error: &Error) -> &'static str {
 }
 
 impl PostgresError {
+    /// Whether the server has ended a statement because it took too long.
+    #[must_use]
+    pub fn is_of_time(&self) -> bool {
+        matches!(self, Self::Sql(Error::Database(ended)) if ended.code().as_deref() == Some("57014"))
+    }
+
+    /// Whether it may work in a moment: the server is away, is about to end or to start, or holds what is asked for locked.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Sql(Error::Database(refused)) => {
+                let code = refused.code().unwrap_or_default();
+                code.starts_with("57P") || code.starts_with("08") || ["55P03", "53300"].contains(&code.as_ref())
+            }
+            Self::Sql(Error::Io(_) | Error::Tls(_)) | Self::TimedOut(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether this one row is refused, for what is in it, while another could be written.
     #[must_use]
     pub fn is_of_the_row(&self) -> bool {

@@ -8,6 +8,7 @@ use sqlx_postgres::Postgres;
 use super::{
     PostgresError, Session, Settings,
     schema::{APPLIED, MIGRATIONS, VERSION},
+    supabase::{self, Supabase},
 };
 
 /// How long it may take to bring a schema up to date.
@@ -18,11 +19,22 @@ const BEGIN: &str = "SELECT pg_advisory_xact_lock(7166193104428462); SET LOCAL s
     CREATE SCHEMA IF NOT EXISTS ops; CREATE TABLE IF NOT EXISTS ops.migrations \
     (number int PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())";
 
-/// Brings the schema up to date, as its owner. Gives the version that it was of and the one that it is of.
+/// A schema that was brought up to date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Migrated {
+    /// The version that it was of.
+    pub from: i32,
+    /// The version that it is of.
+    pub to: i32,
+    /// What of Supabase is there.
+    pub supabase: Supabase,
+}
+
+/// Brings the schema up to date, as its owner.
 ///
 /// # Errors
 /// When the database cannot be reached, is of a newer version, or refuses.
-pub fn migrate(settings: Settings) -> Result<(i32, i32), PostgresError> {
+pub fn migrate(settings: Settings) -> Result<Migrated, PostgresError> {
     let mut session = Session::unchecked(settings)?;
     session.run_for(MIGRATING, async |connection| {
         let mut transaction = connection.begin().await?;
@@ -37,7 +49,8 @@ pub fn migrate(settings: Settings) -> Result<(i32, i32), PostgresError> {
                 query_scalar::<Postgres, i32>("INSERT INTO ops.migrations (number) VALUES ($1) RETURNING number");
             counted.bind(number).fetch_one(&mut *transaction).await?;
         }
+        let supabase = supabase::adapt(&mut transaction).await?;
         transaction.commit().await?;
-        Ok((found, VERSION))
+        Ok(Migrated { from: found, to: VERSION, supabase })
     })
 }

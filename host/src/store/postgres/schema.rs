@@ -38,6 +38,18 @@ pub(super) async fn check(connection: &mut PgConnection, user: &str) -> Result<(
     }
 }
 
+/// Whether the user sees all rows. Who sees a part would take the others for missing, or think that there are none.
+pub(super) async fn check_sight(connection: &mut PgConnection) -> Result<(), PostgresError> {
+    let hidden = "SELECT current_user::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+        WHERE n.nspname = 'ops' AND c.relkind IN ('r', 'p') AND row_security_active(c.oid) \
+        AND NOT pg_has_role(c.relowner, 'USAGE') \
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_roles r WHERE r.rolname = 'bulkhead_hub' AND pg_has_role(r.oid, 'USAGE')) LIMIT 1";
+    match query_scalar(hidden).fetch_optional(connection).await? {
+        Some(user) => Err(PostgresError::Hidden { user }),
+        None => Ok(()),
+    }
+}
+
 /// Whether the user may add to the trail, and not change it.
 pub(super) async fn check_rights(connection: &mut PgConnection) -> Result<(), PostgresError> {
     // All six are there, and are tables. Who owns one, or is a member of who does, can give itself every right.
@@ -55,4 +67,14 @@ pub(super) async fn check_rights(connection: &mut PgConnection) -> Result<(), Po
         (Some(true), _) => Err(PostgresError::MayChange { user }),
         _ => Err(PostgresError::Missing { user }),
     }
+}
+
+/// Whether the user owns the tables.
+pub(super) async fn check_owner(connection: &mut PgConnection) -> Result<(), PostgresError> {
+    let owns = "SELECT current_user::text AS user, coalesce(bool_and(pg_has_role(c.relowner, 'MEMBER')), false) AS owns \
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+        WHERE n.nspname = 'ops' AND c.relname IN ('run_events', 'run_intents')";
+    let row = query::<Postgres>(owns).fetch_one(connection).await?;
+    let (user, owns): (String, bool) = (row.try_get("user")?, row.try_get("owns")?);
+    if owns { Ok(()) } else { Err(PostgresError::NoOwner { user }) }
 }

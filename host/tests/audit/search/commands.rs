@@ -7,12 +7,13 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::{Scene, exports::proven};
+use super::{Scene, Store, exports::proven, on_both_stores};
 use crate::support::hub::VIEWER;
 
-#[tokio::test]
-async fn commands_read_the_trail_for_people_and_for_programs() {
-    let scene = Scene::new().await;
+on_both_stores! { commands_read_the_trail_for_people_and_for_programs, tail_shows_what_is_recorded_from_now_on }
+
+async fn commands_read_the_trail_for_people_and_for_programs(store: Store) {
+    let scene = Scene::new(store).await;
     let hub = &scene.hub;
     let listed = hub.command(&["audit", "list", "--operation", "call_tool", "--json"]);
     let events: Vec<Value> = listed.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
@@ -53,9 +54,8 @@ async fn commands_read_the_trail_for_people_and_for_programs() {
     }
 }
 
-#[tokio::test]
-async fn tail_shows_what_is_recorded_from_now_on() {
-    let scene = Scene::new().await;
+async fn tail_shows_what_is_recorded_from_now_on(store: Store) {
+    let scene = Scene::new(store).await;
     let hub = &scene.hub;
     let mut command = hub.program();
     command.args(["audit", "tail", "--tool", "echo.v1", "--json"]).stdout(Stdio::piped());

@@ -4,8 +4,13 @@ use aws_lc_rs::{digest, signature};
 use data_encoding::HEXLOWER;
 use serde_json::{Value, json};
 
-use super::{Scene, code};
+use super::{Scene, Store, code, on_both_stores};
 use crate::support::hub::{ADMIN, AUDITOR, VIEWER};
+
+on_both_stores! {
+    an_export_is_what_was_found_and_proves_it_to_whoever_has_the_key,
+    an_export_for_spreadsheets_has_no_formulas,
+}
 
 fn sha256(parts: &[&[u8]]) -> Vec<u8> {
     digest::digest(&digest::SHA256, &parts.concat()).as_ref().to_vec()
@@ -89,9 +94,8 @@ pub(super) fn proven(text: &str, key: &[u8]) -> Option<u64> {
     None
 }
 
-#[tokio::test]
-async fn an_export_is_what_was_found_and_proves_it_to_whoever_has_the_key() {
-    let scene = Scene::new().await;
+async fn an_export_is_what_was_found_and_proves_it_to_whoever_has_the_key(store: Store) {
+    let scene = Scene::new(store).await;
     let hub = &scene.hub;
     let key = HEXLOWER.decode(hub.command(&["audit", "key"]).as_bytes()).expect("a key");
     let export =
@@ -99,7 +103,7 @@ async fn an_export_is_what_was_found_and_proves_it_to_whoever_has_the_key() {
     let all = export(AUDITOR, "provider=hello-rs&operation=call_tool").await;
     assert_eq!((all.status, all.header("content-type")), (200, "application/jsonl"));
     assert_eq!(proven(&all.text, &key), Some(4), "{}", all.text);
-    let row = hub.last_event();
+    let row = hub.last_event().await;
     assert_eq!((&row["operation"], &row["outcome"]), (&json!("audit_export"), &json!("ok")));
     assert_eq!(
         row["payload"],
@@ -130,15 +134,14 @@ async fn an_export_is_what_was_found_and_proves_it_to_whoever_has_the_key() {
     assert_eq!(proven(&cut, &key), None);
 
     // The same stands beside a row that is shown.
-    let id = hub.events().iter().find(|event| event["provider"] == "hello-rs").expect("a row")["id"].clone();
+    let id = hub.events().await.iter().find(|event| event["provider"] == "hello-rs").expect("a row")["id"].clone();
     let shown = hub.get(&format!("/audit/events/{}", id.as_str().expect("a text")), Some(&scene.token(ADMIN))).await;
     let proof = &shown.json()["proof"];
     assert!(is_signed(&proof["batch"], &key) && is_in(proof, &proof["batch"]), "{proof}");
 }
 
-#[tokio::test]
-async fn an_export_for_spreadsheets_has_no_formulas() {
-    let scene = Scene::new().await;
+async fn an_export_for_spreadsheets_has_no_formulas(store: Store) {
+    let scene = Scene::new(store).await;
     let hub = &scene.hub;
     let request = hub.client().post(format!("{}/providers/hello-rs/echo.v1", hub.url)).body(r#"{"message":"=1,\"2"}"#);
     let request = request.header("content-type", "application/json").header("x-correlation-id", "=cmd|'/c calc'!A1");

@@ -49,22 +49,7 @@ pub fn at(run: i64, seq: i64) -> i64 {
 impl Trail {
     /// Three runs of a hub, one of them killed, with two stdio sessions beside them.
     pub async fn made() -> Self {
-        let upstream = Upstream::start();
-        let checkpoints = "audit: { checkpoints: [{ file: checkpoints.jsonl }] }\n";
-        let mut hub = Hub::start(&(super::super::reaching(&upstream, 30_000) + checkpoints));
-        let token = hub.token(ADMIN);
-        work(&hub, &token, &upstream).await;
-        session(&hub, &token);
-        assert_eq!(hub.stop(), Some(0));
-
-        hub.run();
-        killed_in_the_middle_of_a_scan(&mut hub, &token, &upstream).await;
-
-        hub.run();
-        work(&hub, &token, &upstream).await;
-        session(&hub, &token);
-        assert_eq!(hub.stop(), Some(0));
-        Self::of(hub)
+        Self::of(lived(&[], async || {}, async || {}).await)
     }
 
     fn of(hub: Hub) -> Self {
@@ -123,12 +108,36 @@ impl Trail {
     }
 }
 
+/// A hub that has had three runs, one of them killed, with two stdio sessions beside them, and has ended.
+pub async fn lived(arguments: &[&str], killed: impl AsyncFn(), answered: impl AsyncFn()) -> Hub {
+    let upstream = Upstream::start();
+    let checkpoints = "audit: { checkpoints: [{ file: checkpoints.jsonl }] }\n";
+    let mut hub = Hub::start_with(&(super::super::reaching(&upstream, 30_000) + checkpoints), arguments);
+    let token = hub.token(ADMIN);
+    work(&hub, &token, &upstream).await;
+    session(&hub, &token);
+    assert_eq!(hub.stop(), Some(0));
+
+    hub.run();
+    killed_in_the_middle_of_a_scan(&mut hub, &token, &upstream).await;
+    killed().await;
+
+    hub.run();
+    work(&hub, &token, &upstream).await;
+    session(&hub, &token);
+    answered().await;
+    assert_eq!(hub.stop(), Some(0));
+    hub
+}
+
 /// Writes, reads, scans, failures, and denials that share rows.
 async fn work(hub: &Hub, token: &str, upstream: &Upstream) {
     for n in 0..3 {
         assert_eq!(hub.call(token, "testbed/write.note", &json!({ "text": format!("note {n}") })).await.status, 200);
     }
     assert_eq!(hub.call(token, "testbed/scan.slow", &json!({ "url": upstream.url("/echo") })).await.status, 200);
+    let cost = json!({ "event_type": "bulkhead.cost", "data": { "amount": 0.025, "unit": "USD" }, "times": 2 });
+    assert_eq!(hub.call(token, "testbed/event.emit", &cost).await.status, 200);
     let fail = json!({ "code": "upstream-failed", "message": "it is broken" });
     assert_eq!(hub.call(token, "testbed/fail.with", &fail).await.status, 502);
     // That it was made is on record elsewhere.
@@ -192,12 +201,30 @@ impl Trail {
     }
 }
 
-/// Removes all entries of a run from this one on, with their signatures.
+/// Makes the sums of a run what its rows come to.
+fn summed_again(run: i64) -> String {
+    let made_up = "outcome IN ('denied', 'invalid') AND revision IS NULL";
+    let unknown = "ifnull(error_code, '') IN ('unknown_tool', 'unknown_resource', 'unknown_prompt')";
+    let key = format!(
+        "recorded_at / 3600000, {run}, iif({made_up}, '', ifnull(provider, '')), \
+         iif(({made_up}) OR {unknown}, '', ifnull(tool, '')), ifnull(caller_id, zeroblob(16)), ifnull(team, ''), outcome"
+    );
+    format!(
+        "DELETE FROM usage_rollups WHERE writer = {run}; \
+         INSERT INTO usage_rollups SELECT {key}, '', sum(times), sum(duration_ms), sum(ifnull(upstream_requests, 0)), \
+         sum(ifnull(upstream_bytes, 0)), 0 FROM run_events WHERE position >> 40 = {run} GROUP BY 1, 2, 3, 4, 5, 6, 7; \
+         INSERT INTO usage_rollups SELECT {key}, c.key, 0, 0, 0, 0, sum(c.value) FROM run_events, json_each(cost) c \
+         WHERE position >> 40 = {run} GROUP BY 1, 2, 3, 4, 5, 6, 7, 8;"
+    )
+}
+
+/// Removes all entries of a run from this one on, with their signatures, and what sums say of them.
 pub fn cut(run: i64, from: i64) -> String {
     let range = format!("position BETWEEN {} AND {}", at(run, from), at(run + 1, 0) - 1);
     ["run_events", "run_intents", "audit_statements", "audit_batches"]
         .map(|table| format!("DELETE FROM {table} WHERE {range};"))
         .concat()
+        + &summed_again(run)
 }
 
 /// Removes a run, and what the list of ties says of it and by it.

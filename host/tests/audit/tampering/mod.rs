@@ -6,6 +6,7 @@ mod ends;
 mod forgeries;
 mod rows;
 mod stores;
+mod sums;
 
 use bulkhead::audit::{Audit, AuditKey};
 use rusqlite::Connection;
@@ -48,6 +49,7 @@ async fn tampering_is_found() {
     cases.extend(rows::cases(&trail));
     cases.extend(forgeries::cases(&trail));
     cases.extend(stores::cases());
+    cases.extend(sums::cases(&trail));
     let all = cases.len();
     assert!(all >= 60, "{all}");
     all_found(&trail, cases, &[]);

@@ -245,8 +245,10 @@ fn changed(trail: &Trail) -> Vec<Case> {
         on_first("it has an outcome that there is not", "outcome = 'fine'"),
         on_first(
             "its id is written another way",
-            "correlation_id = lower(substr(hex(correlation_id), 1, 8) || '-' || substr(hex(correlation_id), 9, 4) || '-' || substr(hex(correlation_id), 13, 4) || '-' || substr(hex(correlation_id), 17, 4) || '-' || substr(hex(correlation_id), 21))",
+            "correlation_id = lower(substr(hex(id), 1, 8) || '-' || substr(hex(id), 9, 4) || '-' || substr(hex(id), 13, 4) || '-' || substr(hex(id), 17, 4) || '-' || substr(hex(id), 21))",
         ),
+        on_first("it has the id that it has without one", "correlation_id = id"),
+        on_first("it is of another request", "correlation_id = randomblob(16)"),
         on_first("its revision is written another way", "revision = lower(hex(revision))"),
         on_first("its time is none", "created_at = 9223372036854775807"),
         on_first("it took longer than there are numbers", "duration_ms = -1"),

@@ -22,9 +22,13 @@ use crate::support::{
 const AT_ONCE: usize = 8;
 
 /// Marsaglia's xorshift: the same moments each time.
-struct Moments(u64);
+pub(in crate::audit) struct Moments(u64);
 
 impl Moments {
+    pub(in crate::audit) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
     fn next(&mut self) -> Duration {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -38,19 +42,27 @@ fn number(url: &str) -> u64 {
     url.split_once("call=").and_then(|(_, number)| number.parse().ok()).unwrap_or_else(|| panic!("{url}"))
 }
 
-#[tokio::test]
-async fn every_call_that_reached_the_upstream_has_one_row_whenever_the_hub_is_killed() {
-    let upstream = Upstream::start();
-    let mut hub = Hub::start(&reaching(&upstream));
-    let token = hub.token(ADMIN);
-    let mut moments = Moments(0x5eed_0008);
-    let calls = Arc::new(AtomicU64::new(0));
-    let mut answered = BTreeMap::new();
-    for _ in 0..campaign::size(12, 500) {
+/// Callers who go on until the hub does not answer any more.
+#[derive(Default)]
+pub(in crate::audit) struct Callers {
+    calls: Arc<AtomicU64>,
+    /// The numbers of calls that were answered, with the status.
+    answered: BTreeMap<u64, u16>,
+}
+
+impl Callers {
+    /// Calls that reach the upstream, until the hub is killed some time later, and started again.
+    pub(in crate::audit) async fn until_killed(
+        &mut self,
+        hub: &mut Hub,
+        token: &str,
+        target: &str,
+        moments: &mut Moments,
+    ) {
         let load: Vec<_> = (0..AT_ONCE)
             .map(|_| {
-                let (client, calls, token) = (hub.client().clone(), Arc::clone(&calls), token.clone());
-                let (call, target) = (format!("{}/providers/testbed/scan.slow", hub.url), upstream.url("/echo"));
+                let (client, calls, token) = (hub.client().clone(), Arc::clone(&self.calls), token.to_owned());
+                let (call, target) = (format!("{}/providers/testbed/scan.slow", hub.url), target.to_owned());
                 tokio::spawn(async move {
                     let mut answered = Vec::new();
                     loop {
@@ -67,26 +79,48 @@ async fn every_call_that_reached_the_upstream_has_one_row_whenever_the_hub_is_ki
         tokio::time::sleep(moments.next()).await;
         hub.kill();
         for caller in load {
-            answered.extend(caller.await.expect("a task"));
+            self.answered.extend(caller.await.expect("a task"));
         }
         hub.run();
-
-        let mut rows: BTreeMap<u64, Vec<String>> = BTreeMap::new();
-        for event in hub.events().iter().filter(|event| event["tool"] == "scan.slow") {
-            let input: serde_json::Value =
-                serde_json::from_str(event["payload"].as_str().expect("text")).expect("JSON");
-            let outcome = event["outcome"].as_str().expect("text").to_owned();
-            rows.entry(number(input["url"].as_str().expect("text"))).or_default().push(outcome);
-        }
-        for seen in upstream.seen() {
-            let of = rows.get(&number(&seen.uri.to_string()));
-            assert!(of.is_some_and(|rows| rows.len() == 1), "{}: {of:?}", seen.uri);
-        }
-        for (number, status) in &answered {
-            assert_eq!((*status, rows.get(number)), (200, Some(&vec!["ok".to_owned()])), "call {number}");
-        }
     }
-    println!("{} calls, {} answered", calls.load(Ordering::Relaxed), answered.len());
-    assert!(!answered.is_empty());
+
+    /// What is wrong, if there are these rows: the input and outcome of each.
+    pub(in crate::audit) fn missed(&self, rows: &[(String, String)], upstream: &Upstream) -> Option<String> {
+        let mut outcomes: BTreeMap<u64, Vec<&str>> = BTreeMap::new();
+        for (payload, outcome) in rows {
+            let input: serde_json::Value = serde_json::from_str(payload).expect("JSON");
+            outcomes.entry(number(input["url"].as_str().expect("text"))).or_default().push(outcome);
+        }
+        let dark = upstream.seen().iter().map(|seen| number(&seen.uri.to_string())).find_map(|number| {
+            let of = outcomes.get(&number);
+            (of.map(Vec::len) != Some(1)).then(|| format!("call {number} reached the upstream: {of:?}"))
+        });
+        let wrong = self.answered.iter().find_map(|(number, status)| {
+            let of = outcomes.get(number);
+            ((*status, of) != (200, Some(&vec!["ok"]))).then(|| format!("call {number}: {status}, {of:?}"))
+        });
+        dark.or(wrong)
+    }
+
+    pub(in crate::audit) fn end(&self) {
+        println!("{} calls, {} answered", self.calls.load(Ordering::Relaxed), self.answered.len());
+        assert!(!self.answered.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn every_call_that_reached_the_upstream_has_one_row_whenever_the_hub_is_killed() {
+    let upstream = Upstream::start();
+    let mut hub = Hub::start(&reaching(&upstream));
+    let (token, target) = (hub.token(ADMIN), upstream.url("/echo"));
+    let (mut moments, mut callers) = (Moments::new(0x5eed_0008), Callers::default());
+    for _ in 0..campaign::size(12, 100) {
+        callers.until_killed(&mut hub, &token, &target, &mut moments).await;
+        let text = |event: &serde_json::Value, name: &str| event[name].as_str().expect("text").to_owned();
+        let scans = hub.events().into_iter().filter(|event| event["tool"] == "scan.slow");
+        let rows: Vec<_> = scans.map(|event| (text(&event, "payload"), text(&event, "outcome"))).collect();
+        assert_eq!(callers.missed(&rows, &upstream), None);
+    }
+    callers.end();
     verified(&hub);
 }

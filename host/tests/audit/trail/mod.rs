@@ -2,7 +2,7 @@
 //! No operation goes without a row.
 
 mod files;
-mod kills;
+pub(super) mod kills;
 mod outages;
 mod starts;
 

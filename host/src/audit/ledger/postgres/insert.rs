@@ -6,39 +6,41 @@ use sqlx_core::query::{Query, query};
 use sqlx_postgres::{PgArguments, PgConnection, Postgres};
 use uuid::Uuid;
 
-use super::time::Millis;
+use super::{rollups, time::Millis};
 use crate::{
     audit::{
         body::{Body, Content, Text},
         entry::{Entry, Place, Sealed},
         event::{Event, Intent, UpstreamQuota},
+        rollup,
         seal::{Batch, Head},
         statement::Statement,
     },
-    names::{Code, Kept, Role},
+    names::{Code, Kept, Role, Severity},
     store::postgres::PostgresError,
 };
 
 const WRITER: &str = "INSERT INTO ops.audit_writers (writer) VALUES ($1)";
 
-const EVENTS: &str = "INSERT INTO ops.run_events (writer, seq, recorded_at, id, provider, tool, caller_id, caller_role, payload, \
+const EVENTS: &str = "INSERT INTO ops.run_events (writer, seq, recorded_at, id, provider, tool, caller, caller_role, payload, \
     payload_salt, payload_digest, result, result_salt, result_digest, error, duration_ms, hostname, created_at, outcome, \
-    error_code, operation, surface, correlation_id, team, revision, times, payload_kept, result_kept) \
-    SELECT $1, seq, recorded_at, id, provider, tool, caller_id, caller_role, payload::jsonb, payload_salt, payload_digest, \
+    error_code, operation, surface, correlation_id, team, revision, times, payload_kept, result_kept, upstream_requests, \
+    upstream_bytes, cost, severity, replays) \
+    SELECT $1, seq, recorded_at, id, provider, tool, caller, caller_role, payload::jsonb, payload_salt, payload_digest, \
     result::jsonb, result_salt, result_digest, error, duration_ms, hostname, created_at, outcome, error_code, operation, surface, \
-    correlation_id, team, revision, times, payload_kept, result_kept FROM unnest($2::bigint[], $3::timestamptz[], $4::uuid[], $5::text[], $6::text[], \
+    correlation_id, team, revision, times, payload_kept, result_kept, upstream_requests, upstream_bytes, cost, severity, replays FROM unnest($2::bigint[], $3::timestamptz[], $4::uuid[], $5::text[], $6::text[], \
     $7::uuid[], $8::text[], $9::text[], $10::bytea[], $11::bytea[], $12::text[], $13::bytea[], $14::bytea[], $15::text[], \
     $16::int[], $17::text[], $18::timestamptz[], $19::text[], $20::text[], $21::text[], $22::text[], $23::text[], $24::text[], \
-    $25::text[], $26::bigint[], $27::text[], $28::text[]) AS e (seq, recorded_at, id, provider, tool, caller_id, caller_role, payload, payload_salt, \
+    $25::text[], $26::bigint[], $27::text[], $28::text[], $29::int[], $30::bigint[], $31::text[], $32::text[], $33::uuid[]) AS e (seq, recorded_at, id, provider, tool, caller, caller_role, payload, payload_salt, \
     payload_digest, result, result_salt, result_digest, error, duration_ms, hostname, created_at, outcome, error_code, operation, \
-    surface, correlation_id, team, revision, times, payload_kept, result_kept)";
+    surface, correlation_id, team, revision, times, payload_kept, result_kept, upstream_requests, upstream_bytes, cost, severity, replays)";
 
-const INTENTS: &str = "INSERT INTO ops.run_intents (writer, seq, recorded_at, id, provider, tool, caller_id, caller_role, payload, \
+const INTENTS: &str = "INSERT INTO ops.run_intents (writer, seq, recorded_at, id, provider, tool, caller, caller_role, payload, \
     payload_salt, payload_digest, surface, correlation_id, team, created_at, payload_kept) \
-    SELECT $1, seq, recorded_at, id, provider, tool, caller_id, caller_role, payload::jsonb, payload_salt, payload_digest, surface, \
+    SELECT $1, seq, recorded_at, id, provider, tool, caller, caller_role, payload::jsonb, payload_salt, payload_digest, surface, \
     correlation_id, team, created_at, payload_kept FROM unnest($2::bigint[], $3::timestamptz[], $4::uuid[], $5::text[], $6::text[], $7::uuid[], \
     $8::text[], $9::text[], $10::bytea[], $11::bytea[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::text[]) \
-    AS i (seq, recorded_at, id, provider, tool, caller_id, caller_role, payload, payload_salt, payload_digest, surface, \
+    AS i (seq, recorded_at, id, provider, tool, caller, caller_role, payload, payload_salt, payload_digest, surface, \
     correlation_id, team, created_at, payload_kept)";
 
 const STATEMENT: &str =
@@ -69,12 +71,18 @@ type Row<'a, E> = (&'a Place, &'a E);
 /// A whole batch. Its writer is registered with the first.
 pub(super) async fn batch(connection: &mut PgConnection, batch: &Batch<'_>) -> Result<(), PostgresError> {
     if batch.previous == Head::NONE {
-        all(connection, query(WRITER).bind(batch.writer), 1).await?;
+        writer(connection, batch.writer).await?;
     }
     entries(connection, batch.writer, &batch.entries).await?;
+    rollups::add(connection, batch.writer, &rollup::of_entries(&batch.entries)).await?;
     let end = query(BATCH).bind(batch.writer).bind(batch.head.seq).bind(batch.head.hash.as_slice());
     all(connection, end.bind(batch.signature.as_slice()), 1).await?;
     quotas(connection, &batch.entries).await
+}
+
+/// Registers a writer.
+pub(super) async fn writer(connection: &mut PgConnection, writer: Uuid) -> Result<(), PostgresError> {
+    all(connection, query(WRITER).bind(writer), 1).await
 }
 
 /// Entries of a batch.
@@ -143,6 +151,12 @@ fn events<'a>(writer: Uuid, rows: &[Row<'a, Event>]) -> Query<'a, Postgres, PgAr
         .bind(column(rows, |event| i64::from(event.times)))
         .bind(column(rows, |event| kept_of(event.payload.as_ref())))
         .bind(column(rows, |event| kept_of(event.result.as_ref())))
+        // It is kept within that.
+        .bind(column(rows, |event| i32::try_from(event.used.requests).ok().filter(|requests| *requests != 0)))
+        .bind(column(rows, |event| some(event.used.bytes)))
+        .bind(column(rows, |event| event.used.costs.written()))
+        .bind(column(rows, |event| event.severity.map(Severity::as_str)))
+        .bind(column(rows, |event| event.replays))
 }
 
 fn intents<'a>(writer: Uuid, rows: &[Row<'a, Intent>]) -> Query<'a, Postgres, PgArguments> {
@@ -226,13 +240,18 @@ async fn kept(
 }
 
 /// A statement that inserts rows has inserted them all: a trigger can make it fewer, and no error.
-async fn all(
+pub(super) async fn all(
     connection: &mut PgConnection,
     query: Query<'_, Postgres, PgArguments>,
     rows: usize,
 ) -> Result<(), PostgresError> {
     let inserted = query.execute(connection).await?.rows_affected();
     if inserted == rows as u64 { Ok(()) } else { Err(PostgresError::Drops) }
+}
+
+/// A number, unless it is zero. It is bounded far below the largest.
+fn some(number: u64) -> Option<i64> {
+    i64::try_from(number).ok().filter(|number| *number != 0)
 }
 
 fn content(body: Option<&Body>) -> Option<&Content> {

@@ -1,20 +1,25 @@
 //! PostgreSQL: one server, which hubs share. A writer's transactions go through its lease: whoever takes it for dead has fenced
 //! that first, and so two of one name never write.
 
+mod conditions;
+mod import;
 mod insert;
 mod leases;
+mod purge;
 mod read;
+mod reading;
 mod rejection;
+mod rollups;
 mod time;
 mod walk;
 
 use std::time::Duration;
 
-use sqlx_core::{connection::Connection as _, query::query, row::Row as _};
+use sqlx_core::{connection::Connection as _, query::query, row::Row as _, sql_str::AssertSqlSafe};
 use sqlx_postgres::{PgConnection, Postgres};
 use uuid::Uuid;
 
-use super::{Fault, Stretch, Unstored, Untied};
+use super::{Fault, Purged, Stretch, Unstored, Untied};
 use crate::{
     audit::{
         entry::Sealed,
@@ -27,7 +32,9 @@ use crate::{
     store::postgres::{PostgresError, Session, Settings},
 };
 
+pub(in crate::audit) use import::Import;
 pub(in crate::audit) use leases::Lease;
+pub(in crate::audit) use reading::{PostgresReaders, PostgresReading};
 pub(in crate::audit) use walk::walk;
 
 /// How long something may take that reads all intents.
@@ -35,15 +42,16 @@ const READING_ALL: Duration = Duration::from_secs(60);
 
 /// The newest batch of a writer, and whether an entry stands behind it.
 const NEWEST: &str = "SELECT coalesce(b.seq, 0) AS seq, b.head, \
-    EXISTS (SELECT FROM ops.run_events e WHERE e.writer = w.writer AND e.seq > coalesce(b.seq, 0)) \
-    OR EXISTS (SELECT FROM ops.run_intents i WHERE i.writer = w.writer AND i.seq > coalesce(b.seq, 0)) \
-    OR EXISTS (SELECT FROM ops.audit_statements s WHERE s.writer = w.writer AND s.seq > coalesce(b.seq, 0)) AS behind \
+    coalesce((SELECT e.seq FROM ops.run_events e WHERE e.writer = w.writer ORDER BY e.seq DESC LIMIT 1) > coalesce(b.seq, 0), false) \
+    OR coalesce((SELECT i.seq FROM ops.run_intents i WHERE i.writer = w.writer ORDER BY i.seq DESC LIMIT 1) > coalesce(b.seq, 0), false) \
+    OR coalesce((SELECT s.seq FROM ops.audit_statements s WHERE s.writer = w.writer ORDER BY s.seq DESC LIMIT 1) > coalesce(b.seq, 0), false) AS behind \
     FROM (SELECT $1::uuid AS writer) w LEFT JOIN LATERAL (SELECT seq, head FROM ops.audit_batches \
     WHERE writer = w.writer ORDER BY seq DESC LIMIT 1) b ON true";
 
 /// The newest batch of each other writer, if no statement names its head.
-const UNTIED: &str = "SELECT w.writer, b.seq, b.head, s.kind FROM ops.audit_writers w \
-    CROSS JOIN LATERAL (SELECT seq, head FROM ops.audit_batches WHERE writer = w.writer ORDER BY seq DESC LIMIT 1) b \
+const UNTIED: &str = "SELECT w.writer, b.seq, b.head, b.signature, s.kind, \
+        coalesce((SELECT max(p.seq) FROM ops.audit_batches p WHERE p.writer = w.writer AND p.seq < b.seq), 0) AS before \
+    FROM ops.audit_writers w CROSS JOIN LATERAL (SELECT seq, head, signature FROM ops.audit_batches WHERE writer = w.writer ORDER BY seq DESC LIMIT 1) b \
     LEFT JOIN ops.audit_statements s ON s.writer = w.writer AND s.seq = b.seq \
     WHERE w.writer <> $1 AND NOT EXISTS (SELECT FROM ops.audit_ties t WHERE t.writer = w.writer AND t.seq = b.seq) \
     ORDER BY w.writer";
@@ -67,8 +75,17 @@ pub(in crate::audit) struct PostgresLedger {
 
 impl PostgresLedger {
     pub(super) fn open(settings: &Settings, writer: Uuid) -> Result<Self, AuditError> {
+        Self::begun(Session::open(settings.clone()), writer)
+    }
+
+    /// The same as the owner of the tables.
+    pub(super) fn open_as_owner(settings: &Settings, writer: Uuid) -> Result<Self, AuditError> {
+        Self::begun(Session::open_as_owner(settings.clone()), writer)
+    }
+
+    fn begun(session: Result<Session, PostgresError>, writer: Uuid) -> Result<Self, AuditError> {
         let open = |error: PostgresError| AuditError::Open(error.to_string());
-        let session = Session::open(settings.clone()).map_err(open)?;
+        let session = session.map_err(open)?;
         let mut ledger = Self { session, writer, last: Head::NONE, doubt: None, is_fenced: false };
         ledger.announce().map_err(open)?;
         Ok(ledger)
@@ -123,6 +140,15 @@ impl PostgresLedger {
         }
     }
 
+    /// Stores a batch and removes the bodies that a statement in it names, or neither.
+    pub(super) fn purge(&mut self, batch: &Batch<'_>, bodies: &[Purged]) -> Result<(), Fault> {
+        self.transact(Some(batch.head), async |connection, at| {
+            follows(batch, at)?;
+            insert::batch(connection, batch).await?;
+            Ok::<_, Fault>(purge::remove(connection, bodies).await?)
+        })
+    }
+
     /// Which entry of a batch is refused: they are inserted one after the other, and none of them stays.
     fn rejected(&mut self, batch: &Batch<'_>, error: PostgresError) -> Unstored {
         let writer = self.writer;
@@ -152,8 +178,8 @@ impl PostgresLedger {
 
     pub(super) fn unanswered(&mut self, writer: Uuid) -> Result<Vec<Sealed<Intent>>, Fault> {
         let rows = self.session.run(async |connection| {
-            let intents = read::INTENT.to_owned() + " i " + UNANSWERED;
-            let intents = query::<Postgres>(sqlx_core::sql_str::AssertSqlSafe(intents)).bind(writer);
+            let intents = format!("SELECT {} FROM ops.run_intents i {UNANSWERED}", read::INTENT);
+            let intents = query::<Postgres>(AssertSqlSafe(intents)).bind(writer);
             intents.fetch_all(connection).await.map_err(PostgresError::from)
         })?;
         let read = rows.iter().map(|row| read::intent(row, writer)).filter_map(|intent| match intent {
@@ -264,7 +290,8 @@ pub(in crate::audit) fn untied(session: &mut Session, own: Uuid) -> Result<Vec<U
         let kind: Option<String> = row.try_get("kind")?;
         let Head { seq, hash } = read::head(row)?;
         let is_checkpoint = kind.as_deref() == Some(StatementKind::Checkpoint.as_str());
-        Ok(Untied { tie: Tie { writer: row.try_get("writer")?, seq, head: hash }, is_checkpoint })
+        let tie = Tie { writer: row.try_get("writer")?, seq, head: hash };
+        Ok(Untied { tie, before: row.try_get("before")?, signature: row.try_get("signature")?, is_checkpoint })
     });
     untied.collect()
 }

@@ -15,6 +15,7 @@ use crate::{
         event::{Event, Intent, Sharing},
         seal::Head,
         statement::Statement,
+        usage::{Costs, Usage},
     },
     names::Kept,
 };
@@ -22,20 +23,26 @@ use crate::{
 /// What of a row cannot be read.
 pub(super) type Unreadable = String;
 
-pub(super) const EVENT: &str = "SELECT seq, id, provider, tool, caller_id, caller_role, payload::text AS payload, payload_salt, \
-    payload_digest, result::text AS result, result_salt, result_digest, error, duration_ms, hostname, created_at, recorded_at, \
-    outcome, error_code, operation, surface, correlation_id, team, revision, times, payload_kept, \
-    result_kept FROM ops.run_events";
-pub(super) const INTENT: &str = "SELECT seq, id, provider, tool, caller_id, caller_role, payload::text AS payload, payload_salt, \
-    payload_digest, surface, correlation_id, team, created_at, recorded_at, payload_kept FROM ops.run_intents";
-pub(super) const STATEMENT: &str = "SELECT seq, kind, body, recorded_at FROM ops.audit_statements";
+/// The columns of an event but those of [`BODIES`].
+pub(super) const EVENT: &str = "writer, seq, id, provider, tool, caller, caller_role, error, duration_ms, hostname, created_at, \
+    recorded_at, outcome, error_code, operation, surface, correlation_id, team, revision, times, \
+    upstream_requests, upstream_bytes, cost, severity, replays";
+pub(super) const BODIES: &str = "payload::text AS payload, payload_salt, payload_digest, payload_kept, \
+    result::text AS result, result_salt, result_digest, result_kept";
+/// In their place, where nobody wants them.
+pub(super) const NO_BODIES: &str = "NULL::text AS payload, NULL::bytea AS payload_salt, NULL::bytea AS payload_digest, \
+    NULL::text AS payload_kept, NULL::text AS result, NULL::bytea AS result_salt, NULL::bytea AS result_digest, \
+    NULL::text AS result_kept";
+pub(super) const INTENT: &str = "writer, seq, id, provider, tool, caller, caller_role, payload::text AS payload, payload_salt, \
+    payload_digest, payload_kept, surface, correlation_id, team, created_at, recorded_at";
+pub(super) const STATEMENT: &str = "seq, kind, body, recorded_at";
 
 pub(super) fn event(row: &PgRow, writer: Uuid) -> Result<Sealed<Entry>, Unreadable> {
     let event = Event {
         id: required(row, "id")?,
         provider: optional(row, "provider")?,
         tool: optional(row, "tool")?,
-        caller_id: optional(row, "caller_id")?,
+        caller_id: optional(row, "caller")?,
         caller_role: optional_word(row, "caller_role")?,
         payload: body(row, ["payload", "payload_salt", "payload_digest", "payload_kept"])?,
         result: body(row, ["result", "result_salt", "result_digest", "result_kept"])?,
@@ -50,7 +57,10 @@ pub(super) fn event(row: &PgRow, writer: Uuid) -> Result<Sealed<Entry>, Unreadab
         correlation_id: required(row, "correlation_id")?,
         team: optional(row, "team")?,
         revision: optional(row, "revision")?,
+        replays: optional(row, "replays")?,
         times: whole(required::<i64>(row, "times")?, "times")?,
+        used: used(row)?,
+        severity: optional_word(row, "severity")?,
         sharing: Sharing::Own,
         quotas: Vec::new(),
     };
@@ -62,7 +72,7 @@ pub(super) fn intent(row: &PgRow, writer: Uuid) -> Result<Sealed<Intent>, Unread
         id: required(row, "id")?,
         provider: required(row, "provider")?,
         tool: required(row, "tool")?,
-        caller_id: optional(row, "caller_id")?,
+        caller_id: optional(row, "caller")?,
         caller_role: optional_word(row, "caller_role")?,
         payload: body(row, ["payload", "payload_salt", "payload_digest", "payload_kept"])?,
         surface: word(row, "surface")?,
@@ -80,6 +90,19 @@ pub(super) fn statement(row: &PgRow, writer: Uuid) -> Result<Sealed<Entry>, Unre
 
 fn place(row: &PgRow, writer: Uuid) -> Result<Place, Unreadable> {
     Ok(Place { writer, seq: required(row, "seq")?, recorded_at: time(row, "recorded_at")? })
+}
+
+fn used(row: &PgRow) -> Result<Usage, Unreadable> {
+    let otherwise = |column: &str| format!("its {column} is not written as the hub writes it");
+    let requests = optional::<i32>(row, "upstream_requests")?.map_or(Ok(0), |requests| {
+        u32::try_from(requests).ok().filter(|requests| *requests > 0).ok_or_else(|| otherwise("upstream_requests"))
+    })?;
+    let bytes = optional::<i64>(row, "upstream_bytes")?.map_or(Ok(0), |bytes| {
+        u64::try_from(bytes).ok().filter(|bytes| *bytes > 0).ok_or_else(|| otherwise("upstream_bytes"))
+    })?;
+    let costs =
+        optional::<String>(row, "cost")?.map(|cost| Costs::read(&cost).map_err(|why| format!("its cost {why}")));
+    Ok(Usage { requests, bytes, costs: costs.transpose()?.unwrap_or_default() })
 }
 
 /// A body from its four columns.
@@ -103,7 +126,10 @@ fn optional<'r, T: Decode<'r, Postgres> + Type<Postgres>>(
     row.try_get(column).map_err(|error| format!("its {column} cannot be read: {error}"))
 }
 
-fn required<'r, T: Decode<'r, Postgres> + Type<Postgres>>(row: &'r PgRow, column: &str) -> Result<T, Unreadable> {
+pub(super) fn required<'r, T: Decode<'r, Postgres> + Type<Postgres>>(
+    row: &'r PgRow,
+    column: &str,
+) -> Result<T, Unreadable> {
     optional(row, column)?.ok_or_else(|| format!("its {column} is missing"))
 }
 
@@ -115,7 +141,7 @@ where
     word.map(|word| word.parse().map_err(|error: T::Err| format!("its {column} is unknown: {error}"))).transpose()
 }
 
-fn word<T: FromStr>(row: &PgRow, column: &str) -> Result<T, Unreadable>
+pub(super) fn word<T: FromStr>(row: &PgRow, column: &str) -> Result<T, Unreadable>
 where
     T::Err: Display,
 {

@@ -16,6 +16,42 @@ const EPOCH: i64 = 946_684_800_000_000;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Millis(pub(super) DateTime<Utc>);
 
+/// The whole millisecond in which a time is, whosever it is: for a place in an order, which every row has.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Nearest(pub(super) DateTime<Utc>);
+
+impl Type<Postgres> for Nearest {
+    fn type_info() -> PgTypeInfo {
+        Millis::type_info()
+    }
+}
+
+impl Decode<'_, Postgres> for Nearest {
+    fn decode(value: PgValueRef<'_>) -> Result<Self, BoxDynError> {
+        let micros = micros(&value)?.saturating_add(EPOCH);
+        Ok(Self(known(DateTime::from_timestamp_micros(micros).unwrap_or(if micros < 0 { FIRST } else { LAST }))))
+    }
+}
+
+/// The time nearest to one that a cursor or a search names, of which a row can be.
+pub(super) fn known(at: DateTime<Utc>) -> DateTime<Utc> {
+    at.clamp(FIRST, LAST)
+}
+
+const FIRST: DateTime<Utc> = DateTime::<Utc>::UNIX_EPOCH;
+/// The end of the year 9999.
+const LAST: DateTime<Utc> = match DateTime::from_timestamp_millis(253_402_300_799_999) {
+    Some(last) => last,
+    None => DateTime::<Utc>::MAX_UTC,
+};
+
+fn micros(value: &PgValueRef<'_>) -> Result<i64, BoxDynError> {
+    if value.format() != PgValueFormat::Binary {
+        return Err("no time in binary form".into());
+    }
+    Ok(i64::from_be_bytes(value.as_bytes()?.try_into()?))
+}
+
 impl Type<Postgres> for Millis {
     fn type_info() -> PgTypeInfo {
         PgTypeInfo::with_name("timestamptz")
@@ -38,12 +74,9 @@ impl Encode<'_, Postgres> for Millis {
 
 impl Decode<'_, Postgres> for Millis {
     fn decode(value: PgValueRef<'_>) -> Result<Self, BoxDynError> {
-        if value.format() != PgValueFormat::Binary {
-            return Err("no time in binary form".into());
-        }
-        let micros = i64::from_be_bytes(value.as_bytes()?.try_into()?);
         // `infinity` is none.
-        let micros = micros.checked_add(EPOCH).filter(|micros| micros % 1000 == 0).ok_or("no time of a hub's")?;
+        let micros =
+            micros(&value)?.checked_add(EPOCH).filter(|micros| micros % 1000 == 0).ok_or("no time of a hub's")?;
         DateTime::from_timestamp_micros(micros).map(Self).ok_or_else(|| "no time of a hub's".into())
     }
 }

@@ -17,12 +17,12 @@ use super::{
     },
     position, rejection,
 };
-use crate::names::{Code, Role};
+use crate::names::{Code, Role, Severity};
 
 const EVENT: &str = "INSERT INTO ops.run_events (position, id, provider, tool, caller_id, caller_role, payload, payload_salt, \
     payload_digest, result, result_salt, result_digest, error, duration_ms, hostname, created_at, recorded_at, outcome, \
-    error_code, operation, surface, correlation_id, team, revision, times, digests_only) \
-    VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    error_code, operation, surface, correlation_id, team, revision, times, digests_only, \
+    upstream_requests, upstream_bytes, cost, severity, replays) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 const INTENT: &str = "INSERT INTO ops.run_intents (position, id, provider, tool, caller_id, caller_role, payload, \
     payload_salt, payload_digest, surface, correlation_id, team, created_at, recorded_at, digests_only) \
@@ -53,7 +53,13 @@ const QUOTA_NAME_MAX: usize = 128;
 /// Registers a writer and gives its number.
 pub(super) fn writer(transaction: &Transaction<'_>, writer: Uuid) -> rusqlite::Result<i64> {
     one(transaction.execute("INSERT INTO ops.audit_writers (writer) VALUES (?)", [writer.as_bytes()])?)?;
-    number(transaction, writer)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
+    let number = number(transaction, writer)?.ok_or(rusqlite::Error::QueryReturnedNoRows)?;
+    // Its entries would have no position. A hub counts that far never, somebody else may.
+    if (1..=position::NUMBER_MAX).contains(&number) {
+        Ok(number)
+    } else {
+        Err(rusqlite::Error::IntegralValueOutOfRange(0, number))
+    }
 }
 
 /// The number of a writer; `None` if it is not registered.
@@ -101,11 +107,16 @@ fn event(transaction: &Transaction<'_>, at: i64, place: &Place, event: &Event) -
         event.error_code.map(Code::as_str),
         event.operation.as_str(),
         event.surface.as_str(),
-        Compact::id(&event.correlation_id),
+        Compact::correlation(&event.correlation_id, event.id),
         event.team,
         event.revision.as_deref().map(Compact::digest),
         event.times,
         digests_only(event.payload.as_ref(), event.result.as_ref()),
+        some(event.used.requests.into()),
+        some(event.used.bytes),
+        event.used.costs.written(),
+        event.severity.map(Severity::as_str),
+        event.replays.as_ref().map(Uuid::as_bytes),
     ])?)?;
     match quotas(transaction, event) {
         // They are no part of the trail: what cannot be kept of them does not cost the row.
@@ -130,7 +141,7 @@ fn intent(transaction: &Transaction<'_>, at: i64, place: &Place, intent: &Intent
         payload.salt,
         payload.digest,
         intent.surface.as_str(),
-        Compact::id(&intent.correlation_id),
+        Compact::correlation(&intent.correlation_id, intent.id),
         intent.team,
         intent.created_at.timestamp_millis(),
         place.recorded_at.timestamp_millis(),
@@ -168,6 +179,11 @@ fn one(changed: usize) -> rusqlite::Result<()> {
     if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
 }
 
+/// A number, unless it is zero. It is bounded far below the largest.
+fn some(number: u64) -> Option<i64> {
+    i64::try_from(number).ok().filter(|number| *number != 0)
+}
+
 /// Of which bodies the config wants no more than the digest: 1 the payload, 2 the result, 3 both; null of none.
 fn digests_only(payload: Option<&Body>, result: Option<&Body>) -> Option<i64> {
     let bit = |body: Option<&Body>, bit| if body.is_some_and(|body| *body.text() == Text::NotKept) { bit } else { 0 };
@@ -193,6 +209,8 @@ impl<'a> Columns<'a> {
 
 /// A text that is mostly an id or a hash in its usual spelling, and then takes half the space as bytes.
 pub(super) enum Compact<'a> {
+    /// What the row has already.
+    Nothing,
     Text(&'a str),
     Id([u8; 16]),
     Digest([u8; 32]),
@@ -205,6 +223,14 @@ impl<'a> Compact<'a> {
         text.parse().ok().filter(usual).map_or(Self::Text(text), |id| Self::Id(id.into_bytes()))
     }
 
+    /// A correlation id, beside the id of the operation, which mostly is the same.
+    fn correlation(text: &'a str, operation: Uuid) -> Self {
+        match Self::id(text) {
+            Self::Id(bytes) if bytes == *operation.as_bytes() => Self::Nothing,
+            other => other,
+        }
+    }
+
     /// 64 hexadecimal digits in lower case, or another text.
     pub(super) fn digest(text: &'a str) -> Self {
         let bytes = HEXLOWER.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
@@ -215,6 +241,7 @@ impl<'a> Compact<'a> {
 impl ToSql for Compact<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self {
+            Self::Nothing => ValueRef::Null,
             Self::Text(text) => ValueRef::Text(text.as_bytes()),
             Self::Id(bytes) => ValueRef::Blob(bytes),
             Self::Digest(bytes) => ValueRef::Blob(bytes),

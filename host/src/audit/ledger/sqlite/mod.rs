@@ -1,10 +1,15 @@
 //! SQLite: one file, which the hub's processes share. Each transaction is checked before it begins and before anybody is told
 //! that it is durable.
 
+mod chains;
+mod guards;
 mod insert;
+pub(in crate::audit) mod moving;
 mod position;
+mod purge;
 mod read;
 mod rejection;
+mod rollups;
 mod search;
 mod walk;
 
@@ -18,7 +23,7 @@ use uuid::Uuid;
 
 use super::{
     fault::{Fault, Unstored},
-    stored::{Stretch, Untied},
+    stored::{Purged, Stretch, Untied},
 };
 
 use crate::{
@@ -26,7 +31,7 @@ use crate::{
         entry::Sealed,
         error::AuditError,
         event::Intent,
-        liveness,
+        liveness, rollup,
         seal::{Batch, Head},
         statement::Tie,
     },
@@ -38,6 +43,7 @@ use crate::{
     },
 };
 
+pub(in crate::audit) use chains::{behind, head_at, ties, writers};
 pub(super) use search::SqliteReading;
 pub(in crate::audit) use walk::walk;
 
@@ -56,13 +62,19 @@ const BEHIND: &str = "SELECT EXISTS (SELECT 1 FROM ops.run_events WHERE position
     OR EXISTS (SELECT 1 FROM ops.run_intents WHERE position > ?1 AND position <= ?2) \
     OR EXISTS (SELECT 1 FROM ops.audit_statements WHERE position > ?1 AND position <= ?2)";
 
+/// The last entry of a writer that an archive holds. What is before it need not be in the database.
+const ARCHIVED: &str = "SELECT coalesce(max(json_extract(c.value, '$.last')), 0) FROM ops.audit_statements s, \
+    json_each(s.body, '$.chains') c WHERE s.kind = 'archive' AND json_extract(c.value, '$.writer') = ?1";
+
 /// How many entries a writer has.
 const COUNT: &str = "SELECT (SELECT count(*) FROM ops.run_events WHERE position BETWEEN ?1 AND ?2) \
     + (SELECT count(*) FROM ops.run_intents WHERE position BETWEEN ?1 AND ?2) \
     + (SELECT count(*) FROM ops.audit_statements WHERE position BETWEEN ?1 AND ?2)";
 
 /// The newest batch of each other writer, if no statement names its head.
-const UNTIED: &str = "SELECT w.writer, b.position, b.head, s.kind FROM ops.audit_writers w \
+const UNTIED: &str = "SELECT w.writer, b.position, b.head, s.kind, b.signature, \
+        coalesce((SELECT max(p.position) FROM ops.audit_batches p WHERE p.position >= w.number << 40 AND p.position < b.position), 0) \
+    FROM ops.audit_writers w \
     JOIN ops.audit_batches b ON b.position = (SELECT max(position) FROM ops.audit_batches \
         WHERE position BETWEEN w.number << 40 AND (w.number << 40) | 1099511627775) \
     LEFT JOIN ops.audit_statements s ON s.position = b.position \
@@ -120,8 +132,28 @@ impl SqliteLedger {
                     inserted => inserted?,
                 }
             }
+            rollups::add(transaction, number, &rollup::of_entries(&batch.entries))?;
             Ok(insert::batch(transaction, number, batch)?)
         })
+    }
+
+    pub(super) fn purge(&mut self, batch: &Batch<'_>, bodies: &[Purged]) -> Result<(), Fault> {
+        purge::overwrite(self.connected()?)?;
+        self.transact(Some(batch.head), |transaction, number, at| {
+            if at != batch.previous {
+                return Err(Fault::Rows);
+            }
+            let number = number.map_or_else(|| insert::writer(transaction, batch.writer), Ok)?;
+            for sealed in &batch.entries {
+                insert::entry(transaction, number, sealed)?;
+            }
+            purge::remove(transaction, bodies)?;
+            Ok(insert::batch(transaction, number, batch)?)
+        })
+    }
+
+    pub(super) fn forget_removed(&self) -> Result<bool, Fault> {
+        Ok(purge::empty_log(self.connected()?)?)
     }
 
     pub(super) fn touch(&mut self) -> Result<(), Fault> {
@@ -139,9 +171,11 @@ impl SqliteLedger {
         let columns = read::INTENT;
         let mut statement = connection.prepare(&format!(
             "SELECT {columns} FROM ops.run_intents i WHERE position BETWEEN ?1 AND ?2 AND NOT EXISTS \
-             (SELECT 1 FROM ops.run_events e WHERE e.id = i.id) ORDER BY position"
+             (SELECT 1 FROM ops.run_events e WHERE e.id = i.id) AND position > ?3 ORDER BY position"
         ))?;
-        let mut rows = statement.query([first, last])?;
+        // What is in an archive has its answer there; somebody has put it back.
+        let archived = position::of(number, archived(connection, writer)?);
+        let mut rows = statement.query([first, last, archived])?;
         let mut intents = Vec::new();
         while let Some(row) = rows.next()? {
             match read::intent(row, writer) {
@@ -283,7 +317,9 @@ pub(in crate::audit) fn untied(connection: &Connection, own: Uuid) -> rusqlite::
         let (position, kind): (i64, Option<String>) = (row.get(1)?, row.get(3)?);
         let (_, seq) = position::parts(position);
         let tie = Tie { writer: Uuid::from_bytes(row.get(0)?), seq, head: row.get(2)? };
-        Ok(Untied { tie, is_checkpoint: kind.as_deref() == Some(StatementKind::Checkpoint.as_str()) })
+        let is_checkpoint = kind.as_deref() == Some(StatementKind::Checkpoint.as_str());
+        let (_, before) = position::parts(row.get(5)?);
+        Ok(Untied { tie, before, signature: row.get(4)?, is_checkpoint })
     })?;
     rows.collect()
 }
@@ -304,10 +340,17 @@ fn stands_at(
     Ok((is_last && [Some(last), doubt].contains(&Some(newest))).then_some(newest))
 }
 
+/// The number of the last entry of a writer that an archive holds; 0 if none does.
+fn archived(connection: &Connection, writer: Uuid) -> rusqlite::Result<i64> {
+    connection.query_row(ARCHIVED, [writer.hyphenated().to_string()], |row| row.get(0))
+}
+
+/// How many entries a writer has, with those that an archive holds.
 fn count(connection: &Connection, writer: Uuid) -> rusqlite::Result<i64> {
     let Some(number) = insert::number(connection, writer)? else { return Ok(0) };
-    let (first, last) = position::all(number).into_inner();
-    connection.query_row(COUNT, [first, last], |row| row.get(0))
+    let archived = archived(connection, writer)?;
+    let behind = [position::of(number, archived + 1), *position::all(number).end()];
+    Ok(archived + connection.query_row(COUNT, behind, |row| row.get::<_, i64>(0))?)
 }
 
 /// Writers with intents that no event answers, but for `own`. Reads every intent there is.

@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 /// Bits of a position that are the number within the chain.
 const SEQ_BITS: u32 = 40;
 const SEQ_MAX: i64 = (1 << SEQ_BITS) - 1;
+/// The largest number of a writer.
+pub(super) const NUMBER_MAX: i64 = i64::MAX >> SEQ_BITS;
 
 pub(super) fn of(number: i64, seq: i64) -> i64 {
     (number << SEQ_BITS) | (seq & SEQ_MAX)

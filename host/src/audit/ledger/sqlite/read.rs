@@ -14,6 +14,7 @@ use super::{
         event::{Event, Intent, Sharing},
         seal::Head,
         statement::Statement,
+        usage::{Costs, Usage},
     },
     insert::Compact,
     position,
@@ -25,7 +26,7 @@ pub(super) type Unreadable = String;
 /// The columns of an event, in the order in which [`event`] reads them. `position` is the first of each kind of entry.
 pub(super) const EVENT: &str = "position, id, provider, tool, caller_id, caller_role, payload, payload_salt, payload_digest, \
     result, result_salt, result_digest, error, duration_ms, hostname, created_at, recorded_at, outcome, error_code, operation, \
-    surface, correlation_id, team, revision, times, digests_only";
+    surface, correlation_id, team, revision, times, digests_only, upstream_requests, upstream_bytes, cost, severity, replays";
 /// Those of an intent.
 pub(super) const INTENT: &str = "position, id, provider, tool, caller_id, caller_role, payload, payload_salt, \
     payload_digest, surface, correlation_id, team, created_at, recorded_at, digests_only";
@@ -57,10 +58,13 @@ pub(super) fn event(row: &Row<'_>, writer: Uuid) -> Result<Sealed<Entry>, Unread
         error_code: optional(row, 18, word)?,
         operation: required(row, 19, word)?,
         surface: required(row, 20, word)?,
-        correlation_id: required(row, 21, compact_id)?,
+        correlation_id: correlation(row, 21)?,
         team: optional(row, 22, text)?,
         revision: optional(row, 23, compact_digest)?,
+        replays: optional(row, 30, id)?,
         times: required(row, 24, whole)?,
+        used: Usage { requests: some(row, 26)?, bytes: some(row, 27)?, costs: costs(row, 28)? },
+        severity: optional(row, 29, word)?,
         sharing: Sharing::Own,
         quotas: Vec::new(),
     };
@@ -77,7 +81,7 @@ pub(super) fn intent(row: &Row<'_>, writer: Uuid) -> Result<Sealed<Intent>, Unre
         caller_role: optional(row, 5, word)?,
         payload: body(row, 6, digests_only(row, 14)? == 1)?,
         surface: required(row, 9, word)?,
-        correlation_id: required(row, 10, compact_id)?,
+        correlation_id: correlation(row, 10)?,
         team: optional(row, 11, text)?,
         created_at: required(row, 12, time)?,
     };
@@ -104,6 +108,19 @@ fn digests_only(row: &Row<'_>, column: usize) -> Result<u8, Unreadable> {
     }
 }
 
+/// A number that is not there if it is zero.
+fn some<T: TryFrom<i64> + Default + PartialEq>(row: &Row<'_>, column: usize) -> Result<T, Unreadable> {
+    match optional(row, column, whole)? {
+        Some(zero) if zero == T::default() => Err(format!("its {} {OTHERWISE}", name(row, column))),
+        number => Ok(number.unwrap_or_default()),
+    }
+}
+
+fn costs(row: &Row<'_>, column: usize) -> Result<Costs, Unreadable> {
+    let costs = optional(row, column, |value| Costs::read(&text(value)?))?;
+    Ok(costs.unwrap_or_default())
+}
+
 /// A body from its three columns.
 fn body(row: &Row<'_>, first: usize, digest_only: bool) -> Result<Option<Body>, Unreadable> {
     let document = optional(row, first, text)?;
@@ -124,7 +141,7 @@ fn name<'row>(row: &'row Row<'_>, column: usize) -> &'row str {
     row.as_ref().column_name(column).unwrap_or("column")
 }
 
-fn required<T>(
+pub(super) fn required<T>(
     row: &Row<'_>,
     column: usize,
     read: impl FnOnce(ValueRef<'_>) -> Result<T, String>,
@@ -144,19 +161,19 @@ fn optional<T>(
     }
 }
 
-fn text(value: ValueRef<'_>) -> Result<String, String> {
+pub(super) fn text(value: ValueRef<'_>) -> Result<String, String> {
     let ValueRef::Text(bytes) = value else { return Err("is no text".to_owned()) };
     String::from_utf8(bytes.to_vec()).map_err(|_| "is not UTF-8".to_owned())
 }
 
-fn word<T: FromStr>(value: ValueRef<'_>) -> Result<T, String>
+pub(super) fn word<T: FromStr>(value: ValueRef<'_>) -> Result<T, String>
 where
     T::Err: Display,
 {
     text(value)?.parse().map_err(|error: T::Err| format!("is unknown: {error}"))
 }
 
-fn whole<T: TryFrom<i64>>(value: ValueRef<'_>) -> Result<T, String> {
+pub(super) fn whole<T: TryFrom<i64>>(value: ValueRef<'_>) -> Result<T, String> {
     let ValueRef::Integer(number) = value else { return Err("is no number".to_owned()) };
     number.try_into().map_err(|_| "is out of range".to_owned())
 }
@@ -170,8 +187,18 @@ fn bytes<const LENGTH: usize>(value: ValueRef<'_>) -> Result<[u8; LENGTH], Strin
     bytes.try_into().map_err(|_| format!("has {} bytes instead of {LENGTH}", bytes.len()))
 }
 
-fn id(value: ValueRef<'_>) -> Result<Uuid, String> {
+pub(super) fn id(value: ValueRef<'_>) -> Result<Uuid, String> {
     bytes(value).map(Uuid::from_bytes)
+}
+
+/// What [`Compact::correlation`] wrote, beside the operation's id in column 1.
+fn correlation(row: &Row<'_>, column: usize) -> Result<String, Unreadable> {
+    let operation: Uuid = required(row, 1, id)?;
+    let given = optional(row, column, |value| {
+        let text = compact_id(value)?;
+        if text == operation.to_string() { Err(OTHERWISE.to_owned()) } else { Ok(text) }
+    })?;
+    Ok(given.unwrap_or_else(|| operation.to_string()))
 }
 
 /// What [`Compact::id`] wrote.

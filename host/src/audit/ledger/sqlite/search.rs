@@ -13,19 +13,21 @@ use super::{
         stored::Found,
     },
     insert::{Compact, number},
-    position, read, walk,
+    moving, position, purge, read, rollups, walk,
 };
 use crate::{
     audit::{
         cursor::Cursor,
         entry::{Entry, Place, Sealed},
         event::{Event, Intent, Outcome},
-        filter::Query,
+        filter::{Query, ceiling},
+        packed::{self, Archive, Scratch},
         seal::Head,
-        statement::Statement,
+        statement::{Archived, Statement},
+        summary::{Sum, UsageQuery},
     },
     names::{Code, OperationKind, Role, StatementKind, Surface},
-    store::sqlite,
+    store::sqlite::{self, StoreError},
     text::plain,
 };
 
@@ -36,11 +38,15 @@ const STEPS: i32 = 4000;
 const EVENT_WITHOUT_BODIES: &str = "position, id, provider, tool, caller_id, caller_role, NULL AS payload, \
     NULL AS payload_salt, NULL AS payload_digest, NULL AS result, NULL AS result_salt, NULL AS result_digest, error, \
     duration_ms, hostname, created_at, recorded_at, outcome, error_code, operation, surface, correlation_id, team, revision, \
-    times, NULL AS digests_only";
+    times, NULL AS digests_only, upstream_requests, upstream_bytes, cost, severity, replays";
 /// Each writer and its newest batch.
 const HEADS: &str = "SELECT w.writer, b.position FROM ops.audit_writers w JOIN ops.audit_batches b ON b.position = \
     (SELECT max(position) FROM ops.audit_batches WHERE position BETWEEN w.number << 40 AND (w.number << 40) | 1099511627775) \
     WHERE length(w.writer) = 16 ORDER BY w.number";
+
+/// What is of one request: the operation that has its id, and those that have another.
+const OF_ONE_REQUEST: &str = "e.position IN (SELECT position FROM ops.run_events WHERE correlation_id = ? UNION ALL \
+    SELECT position FROM ops.run_events WHERE id = ? AND correlation_id IS NULL)";
 
 /// A reader of the file.
 #[derive(Debug)]
@@ -55,6 +61,26 @@ impl SqliteReading {
         let mut connection = sqlite::open_read_only(database).map_err(ReadFault::Store)?;
         connection.progress_handler(STEPS, Some(is_over))?;
         Ok(Self(connection))
+    }
+
+    /// Opens an archive of a database.
+    pub(in crate::audit) fn open_archive(archive: &Archived, database: &Path) -> Result<Self, ReadFault> {
+        let told = |source| {
+            let path = packed::folder(database).join(&archive.file).display().to_string();
+            ReadFault::Store(StoreError::File { path, source })
+        };
+        let unpacked = Scratch::of(archive, database).map_err(told)?;
+        // The file goes with `unpacked`, and stays for as long as it is open.
+        Ok(Self(sqlite::open_alone(unpacked.path()).map_err(ReadFault::Store)?))
+    }
+
+    /// The archives that statements name, newest first.
+    pub(in crate::audit) fn archives(&self) -> Result<Vec<(Archive, Archived)>, ReadFault> {
+        let stated = moving::stated_in(&self.0)?.into_iter();
+        let mut archives: Vec<_> =
+            stated.filter_map(|stated| Archive::named(&stated.file).map(|archive| (archive, stated))).collect();
+        archives.sort_unstable_by(|(one, _), (other, _)| other.cmp(one));
+        Ok(archives)
     }
 
     pub(in crate::audit) fn page(
@@ -145,6 +171,15 @@ impl SqliteReading {
         Ok(self.0.query_row(&sql, [id.as_bytes()], read).optional()?)
     }
 
+    pub(in crate::audit) fn purges(&self) -> Result<Vec<Sealed<Entry>>, ReadFault> {
+        Ok(purge::stated(&self.0)?)
+    }
+
+    /// Sums of rollups, `most` of them.
+    pub(in crate::audit) fn summed(&self, query: &UsageQuery, most: usize) -> Result<Vec<Sum>, ReadFault> {
+        if query.is_empty() { Ok(Vec::new()) } else { Ok(rollups::summed(&self.0, query, most)?) }
+    }
+
     pub(in crate::audit) fn proof(&self, place: &Place) -> Result<Option<Proof>, ReadFault> {
         let Place { writer, seq, .. } = *place;
         let Some(number) = number(&self.0, writer)? else { return Ok(None) };
@@ -227,25 +262,33 @@ impl Conditions {
             }
         }
         if let Some(id) = &filter.correlation_id {
-            all.and("e.correlation_id = ?", stored(&Compact::id(id)));
+            let id = stored(&Compact::id(id));
+            all.values.push(id.clone());
+            // A text is no operation's id, and is equal to none.
+            all.and(OF_ONE_REQUEST, id);
         }
         if let Some(revision) = &filter.revision {
             all.and("e.revision = ?", stored(&Compact::digest(revision)));
         }
         // Always there, so that the index of times can be used.
-        let from = filter.from.map_or(i64::MIN, ceiling);
+        let from = filter.from.map_or(i64::MIN, |from| ceiling(from).timestamp_millis());
         all.and("e.recorded_at >= ?", from.into());
         if let Some(to) = filter.to {
-            all.and("e.recorded_at < ?", ceiling(to).into());
+            all.and("e.recorded_at < ?", ceiling(to).timestamp_millis().into());
         }
         if let Some(least) = filter.min_duration_ms {
             all.and("e.duration_ms >= ?", least.into());
+        }
+        if let Some(severity) = filter.severity {
+            let marks = vec!["?"; severity.or_worse().len()].join(",");
+            let _ = write!(all.sql, " AND e.severity IN ({marks})");
+            all.values.extend(severity.or_worse().iter().map(|one| Value::from(one.as_str().to_owned())));
         }
         if let Some(text) = &filter.text {
             all.text(text);
         }
         all.from = format!(
-            "FROM ops.run_events e INDEXED BY {} CROSS JOIN ops.audit_writers w ON w.number = e.position >> 40",
+            "FROM ops.run_events e {} CROSS JOIN ops.audit_writers w ON w.number = e.position >> 40",
             index(query)
         );
         all
@@ -268,17 +311,17 @@ impl Conditions {
     }
 }
 
-/// The index by which the fewest rows are looked at.
+/// The index by which the fewest rows are looked at. Those of one request are found before.
 fn index(query: &Query) -> &'static str {
     let filter = &query.filter;
     if filter.correlation_id.is_some() {
-        "run_events_by_correlation"
+        "NOT INDEXED"
     } else if query.caller().is_some() {
-        "run_events_by_caller"
-    } else if filter.provider.is_some() && filter.tool.is_some() {
-        "run_events_by_tool"
+        "INDEXED BY run_events_by_caller"
+    } else if filter.tool.is_some() {
+        "INDEXED BY run_events_by_tool"
     } else {
-        "run_events_by_time"
+        "INDEXED BY run_events_by_time"
     }
 }
 
@@ -296,13 +339,9 @@ fn pattern(text: &str) -> String {
     pattern
 }
 
-/// Rows are of whole milliseconds: the first that is not before a time.
-fn ceiling(at: DateTime<chrono::Utc>) -> i64 {
-    at.timestamp_millis() + i64::from(!at.timestamp_subsec_nanos().is_multiple_of(1_000_000))
-}
-
 fn stored(compact: &Compact<'_>) -> Value {
     match compact {
+        Compact::Nothing => Value::Null,
         Compact::Text(text) => Value::Text((*text).to_owned()),
         Compact::Id(bytes) => Value::Blob(bytes.to_vec()),
         Compact::Digest(bytes) => Value::Blob(bytes.to_vec()),

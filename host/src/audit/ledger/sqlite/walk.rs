@@ -1,9 +1,10 @@
 //! Reading chains in their order: the tables side by side, by position.
 
-use std::{collections::HashMap, ops::RangeInclusive};
+use std::{collections::HashMap, iter, ops::RangeInclusive};
 
 use rusqlite::{
-    Connection, OptionalExtension as _, Row, Rows, fallible_streaming_iterator::FallibleStreamingIterator as _,
+    Connection, OptionalExtension as _, Row, Rows, Statement,
+    fallible_streaming_iterator::FallibleStreamingIterator as _,
 };
 use uuid::Uuid;
 
@@ -11,6 +12,7 @@ use super::{
     super::stored::{Found, Stretch},
     position,
     read::{self, Unreadable},
+    rollups,
 };
 use crate::audit::{
     entry::{Entry, Sealed},
@@ -23,14 +25,20 @@ const UNSOUND_MAX: u32 = 10;
 type Writers = HashMap<i64, Uuid>;
 
 /// Walks over everything there is and tells `visit` of it. One transaction around it makes that one moment.
-pub(in crate::audit) fn walk(connection: &Connection, visit: &mut dyn FnMut(Found)) -> rusqlite::Result<()> {
+/// `archives` hold rows that were moved out of it; what is in both is told of once.
+pub(in crate::audit) fn walk(
+    connection: &Connection,
+    archives: &[Connection],
+    visit: &mut dyn FnMut(Found),
+) -> rusqlite::Result<()> {
     soundness(connection, visit)?;
     let writers = writers(connection, visit)?;
     ties(connection, &writers, visit)?;
-    entries(connection, i64::MIN..=i64::MAX, &writers, &mut |found| {
+    entries(connection, archives, i64::MIN..=i64::MAX, &writers, &mut |found| {
         visit(found);
         true
-    })
+    })?;
+    rollups::walk(connection, &writers, visit)
 }
 
 /// The batch that an entry is in, with what of it can be read.
@@ -69,7 +77,7 @@ pub(super) fn batch(
         ORDER BY position DESC LIMIT 1";
     let previous = connection.query_row(before, [first, at], read::head).optional()?.unwrap_or(Head::NONE);
     let range = position::of(number, previous.seq + 1)..=end;
-    entries(connection, range, &HashMap::from([(number, writer)]), visit)?;
+    entries(connection, &[], range, &HashMap::from([(number, writer)]), visit)?;
     Ok(previous)
 }
 
@@ -147,27 +155,49 @@ impl<'s> Cursor<'s> {
     }
 }
 
+/// Several sources of one kind of entry. What is in several is of the first.
+struct Merged<'s>(Vec<Cursor<'s>>);
+
+impl<'s> Merged<'s> {
+    fn new(statements: &'s mut [Statement<'_>], bounds: [i64; 2]) -> rusqlite::Result<Self> {
+        statements.iter_mut().map(|statement| Cursor::new(statement.query(bounds)?)).collect::<Result<_, _>>().map(Self)
+    }
+
+    fn next(&self) -> Option<i64> {
+        self.0.iter().filter_map(|cursor| cursor.next).min()
+    }
+
+    fn take<T>(&mut self, position: i64, mut read: impl FnMut(&Row<'_>) -> T) -> rusqlite::Result<Option<T>> {
+        let mut taken = None;
+        for cursor in &mut self.0 {
+            let other = cursor.take(position, &mut read)?;
+            taken = taken.or(other);
+        }
+        Ok(taken)
+    }
+}
+
 /// Tells of the entries at these positions, and of each batch behind its last, until `visit` has enough.
-fn entries(
+pub(super) fn entries(
     connection: &Connection,
+    archives: &[Connection],
     range: RangeInclusive<i64>,
     writers: &Writers,
     visit: &mut dyn FnMut(Found) -> bool,
 ) -> rusqlite::Result<()> {
     let bounds = [*range.start(), *range.end()];
-    let query = |columns: &str, table: &str| {
-        connection
-            .prepare(&format!("SELECT {columns} FROM ops.{table} WHERE position BETWEEN ?1 AND ?2 ORDER BY position"))
+    let moved = |columns: &str, table: &str| -> rusqlite::Result<Vec<Statement<'_>>> {
+        iter::once(connection).chain(archives).map(|connection| by_position(connection, columns, table)).collect()
     };
-    let mut events = query(read::EVENT, "run_events")?;
-    let mut intents = query(read::INTENT, "run_intents")?;
-    let mut statements = query(read::STATEMENT, "audit_statements")?;
-    let mut batches = query("position, head, signature", "audit_batches")?;
-    let mut events = Cursor::new(events.query(bounds)?)?;
-    let mut intents = Cursor::new(intents.query(bounds)?)?;
+    let mut events = moved(read::EVENT, "run_events")?;
+    let mut intents = moved(read::INTENT, "run_intents")?;
+    let mut statements = by_position(connection, read::STATEMENT, "audit_statements")?;
+    let mut batches = by_position(connection, "position, head, signature", "audit_batches")?;
+    let mut events = Merged::new(&mut events, bounds)?;
+    let mut intents = Merged::new(&mut intents, bounds)?;
     let mut statements = Cursor::new(statements.query(bounds)?)?;
     let mut batches = Cursor::new(batches.query(bounds)?)?;
-    while let Some(at) = [events.next, intents.next, statements.next, batches.next].into_iter().flatten().min() {
+    while let Some(at) = [events.next(), intents.next(), statements.next, batches.next].into_iter().flatten().min() {
         let (number, seq) = position::parts(at);
         let writer = writers.get(&number).copied();
         let of = writer.unwrap_or_default();
@@ -196,6 +226,11 @@ fn entries(
         }
     }
     Ok(())
+}
+
+fn by_position<'c>(connection: &'c Connection, columns: &str, table: &str) -> rusqlite::Result<Statement<'c>> {
+    let sql = format!("SELECT {columns} FROM ops.{table} WHERE position BETWEEN ?1 AND ?2 ORDER BY position");
+    connection.prepare(&sql)
 }
 
 fn announced(Sealed { place, entry }: Sealed<crate::audit::event::Intent>) -> Sealed<Entry> {

@@ -3,11 +3,12 @@
 use data_encoding::HEXLOWER;
 use serde_json::{Map, Value, json};
 
-use super::{
+use super::super::{
     body::{Body, Text},
     entry::{Place, event_members, intent_members, timestamp},
     event::{Event, Intent},
     ledger::{Listed, Proof},
+    usage::{Costs, decimal},
 };
 use crate::json;
 
@@ -20,6 +21,7 @@ pub(super) fn listed(listed: &Listed) -> Map<String, Value> {
         Ok(event) => {
             let mut shown = event_members(event, &listed.place);
             shown.retain(|name, _| !OF_PROOF.contains(&name.as_str()));
+            with_costs(&mut shown, &event.used.costs);
             with_body(&mut shown, "payload", event.payload.as_ref());
             with_body(&mut shown, "result", event.result.as_ref());
             shown
@@ -45,6 +47,15 @@ pub(super) fn unreadable(place: &Place, why: &str) -> Map<String, Value> {
         ("unreadable", format!("{why}: run `bulkhead audit verify`").into()),
     ];
     shown.into_iter().map(|(name, value): (_, Value)| (name.to_owned(), value)).collect()
+}
+
+/// Sealed are millionths; people read decimal numbers, as texts, because a number would be read as a binary fraction.
+fn with_costs(shown: &mut Map<String, Value>, costs: &Costs) {
+    let told: Map<String, Value> =
+        costs.each().map(|(unit, amount)| (unit.to_owned(), decimal(amount.into()).into())).collect();
+    if !told.is_empty() {
+        shown.insert("cost".to_owned(), told.into());
+    }
 }
 
 fn with_body(shown: &mut Map<String, Value>, name: &str, body: Option<&Body>) {

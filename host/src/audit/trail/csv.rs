@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::text::plain;
 
 /// The columns, in their order.
-const COLUMNS: [&str; 22] = [
+const COLUMNS: [&str; 27] = [
     "recorded_at",
     "created_at",
     "id",
@@ -21,9 +21,14 @@ const COLUMNS: [&str; 22] = [
     "error",
     "duration_ms",
     "times",
+    "severity",
+    "upstream_requests",
+    "upstream_bytes",
+    "cost",
     "hostname",
     "correlation_id",
     "revision",
+    "replays",
     "payload",
     "result",
     "writer",

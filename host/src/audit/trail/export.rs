@@ -4,12 +4,16 @@ use chrono::Utc;
 use serde_json::{Value, json};
 
 use super::{
+    super::{
+        cursor::Cursor,
+        entry::timestamp,
+        filter::Query,
+        ledger::{Listed, Proof, ReadFault, Wanted},
+    },
     csv,
-    cursor::Cursor,
-    entry::timestamp,
-    filter::Query,
-    ledger::{Listed, Proof, ReadFault, Reading, Wanted},
+    purges::Purges,
     shown,
+    sources::Sources,
 };
 use crate::{names::words, text::plain};
 
@@ -35,6 +39,7 @@ pub struct Export {
     stage: Stage,
     /// The newest batch that has a line.
     batch: Option<Proof>,
+    purges: Purges,
     events: u64,
 }
 
@@ -49,11 +54,11 @@ impl Export {
     /// An export of all that a query finds.
     #[must_use]
     pub fn new(query: Query, format: ExportFormat) -> Self {
-        Self { query, format, stage: Stage::Beginning, batch: None, events: 0 }
+        Self { query, format, stage: Stage::Beginning, batch: None, purges: Purges::default(), events: 0 }
     }
 
     /// The next chunk; `None` behind the last.
-    pub(super) fn chunk(&mut self, reading: &Reading) -> Result<Option<String>, ReadFault> {
+    pub(super) fn chunk(&mut self, reading: &Sources) -> Result<Option<String>, ReadFault> {
         let (mut text, after) = match self.stage {
             Stage::Beginning => (self.head(), None),
             Stage::Behind(cursor) => (String::new(), Some(cursor)),
@@ -68,6 +73,9 @@ impl Export {
             _ => Stage::Ended,
         };
         if matches!((self.stage, self.format), (Stage::Ended, ExportFormat::Jsonl)) {
+            for purge in self.purges.lines(reading)? {
+                text.push_str(&line(&purge));
+            }
             text.push_str(&line(&json!({ "end": { "events": self.events } })));
         }
         Ok(Some(text))
@@ -82,7 +90,7 @@ impl Export {
         }
     }
 
-    fn event(&mut self, reading: &Reading, listed: &Listed, text: &mut String) -> Result<(), ReadFault> {
+    fn event(&mut self, reading: &Sources, listed: &Listed, text: &mut String) -> Result<(), ReadFault> {
         if self.format == ExportFormat::Csv {
             text.push_str(&csv::line(&shown::listed(listed)));
             return Ok(());
@@ -104,7 +112,7 @@ impl Export {
         }
         text.push_str(&line(&shown::sealed(&listed.place, event).into()));
         self.events += 1;
-        Ok(())
+        self.purges.event(reading, &listed.place, event)
     }
 }
 
