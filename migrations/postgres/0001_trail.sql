@@ -62,6 +62,7 @@ CREATE TABLE ops.run_intents (
     payload_salt   bytea,
     payload_digest bytea,
     payload_kept   text,
+    replays        uuid,                       -- the failed call that this one issues again
     writer         uuid NOT NULL,
     seq            bigint NOT NULL,
     UNIQUE (writer, seq)

@@ -59,7 +59,8 @@ CREATE TABLE ops.run_intents (
     team           TEXT,
     created_at     INTEGER NOT NULL,
     recorded_at    INTEGER NOT NULL,
-    digests_only   INTEGER
+    digests_only   INTEGER,
+    replays        BLOB                    -- the failed call that this one issues again
 ) STRICT;
 
 -- What hubs state of the trail itself.

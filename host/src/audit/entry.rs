@@ -171,6 +171,7 @@ fn of_intent<S: Sink>(intent: &Intent, place: &Place, sink: S) -> S {
     members.body("payload_digest", "payload_kept", intent.payload.as_ref());
     members.text("provider", &intent.provider);
     members.time("recorded_at", place.recorded_at);
+    members.id("replays", intent.replays);
     members.number("seq", place.seq);
     members.text("surface", intent.surface.as_str());
     members.optional("team", intent.team.as_ref());

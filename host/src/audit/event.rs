@@ -145,6 +145,8 @@ pub struct Intent {
     pub surface: Surface,
     /// Ties log lines, events and answers together.
     pub correlation_id: String,
+    /// The failed call that this one issues again.
+    pub replays: Option<Uuid>,
 }
 
 /// The longest duration that is kept, in milliseconds: stores have 31 bits for it.
@@ -175,7 +177,7 @@ impl Event {
             surface: intent.surface,
             correlation_id: intent.correlation_id,
             revision: None,
-            replays: None,
+            replays: intent.replays,
             times: 1,
             used: Usage::default(),
             severity: None,
@@ -277,6 +279,7 @@ impl Event {
             payload: self.payload.clone(),
             surface: self.surface,
             correlation_id: self.correlation_id.clone(),
+            replays: self.replays,
         }
     }
 }

@@ -157,6 +157,7 @@ impl Draft {
             payload: self.payload.clone(),
             surface: self.surface,
             correlation_id: self.correlation_id.clone(),
+            replays: self.replays,
         }
     }
 

@@ -157,6 +157,9 @@ pub struct TailOptions {
 /// `bulkhead audit usage`.
 #[derive(Debug, Args)]
 pub struct UsageOptions {
+    /// Of which hub.
+    #[command(flatten)]
+    pub hub: HubOptions,
     /// By what it is told apart: `hour`, `day`, `provider`, `tool`, `caller`, `team`, `outcome`, with commas between
     #[arg(long, value_delimiter = ',', value_name = "WHAT", default_value = "provider,tool")]
     pub by: Vec<Dimension>,
@@ -192,6 +195,21 @@ impl UsageOptions {
     /// # Errors
     /// When one of them is not what it should be.
     pub(super) fn query(&self) -> anyhow::Result<UsageQuery> {
+        Ok(UsageQuery::new(Filter::read(self.given())?, self.by.clone(), Scope::Whole)?)
+    }
+
+    /// The same as parameters of REST.
+    ///
+    /// # Errors
+    /// When one of them is not what it should be.
+    pub(super) fn parameters(&self) -> anyhow::Result<Vec<(String, String)>> {
+        self.query()?;
+        let by: Vec<_> = self.by.iter().map(|dimension| dimension.as_str()).collect();
+        let filter = self.given().map(|(parameter, value)| (parameter.to_string(), value.to_owned()));
+        Ok(filter.chain([("by".to_owned(), by.join(","))]).collect())
+    }
+
+    fn given(&self) -> impl Iterator<Item = (Parameter, &str)> {
         let given = [
             (Parameter::Provider, &self.provider),
             (Parameter::Tool, &self.tool),
@@ -201,8 +219,7 @@ impl UsageOptions {
             (Parameter::From, &self.from),
             (Parameter::To, &self.to),
         ];
-        let given = given.into_iter().filter_map(|(parameter, value)| Some((parameter, value.as_deref()?)));
-        Ok(UsageQuery::new(Filter::read(given)?, self.by.clone(), Scope::Whole)?)
+        given.into_iter().filter_map(|(parameter, value)| Some((parameter, value.as_deref()?)))
     }
 }
 

@@ -1,4 +1,4 @@
-//! `bulkhead audit list`, `show`, `export` and `tail` against a running hub: what its REST routes tell whoever has the token.
+//! `bulkhead audit list`, `show`, `export`, `usage` and `tail` against a running hub: what its REST routes tell whoever has the token.
 
 use std::{
     io::{self, Write as _},
@@ -11,11 +11,11 @@ use anyhow::{Context as _, bail};
 use serde_json::{Map, Value};
 
 use super::{
-    filters::{ExportOptions, ListOptions, ShowOptions, TailOptions},
+    filters::{ExportOptions, ListOptions, ShowOptions, TailOptions, UsageOptions},
     remote::{Ended, RemoteHub},
     table,
 };
-use crate::text::plain;
+use crate::{audit::Summary, text::plain};
 
 /// How soon a stream that broke off is opened again.
 const COME_BACK: Duration = Duration::from_secs(2);
@@ -58,6 +58,14 @@ pub(super) fn export(hub: &RemoteHub, asked: &ExportOptions) -> anyhow::Result<E
         Ended::Whole => Ok(ExitCode::SUCCESS),
         Ended::Early(why) => bail!("the export broke off, what was written is not whole: {why}"),
     }
+}
+
+pub(super) fn usage(hub: &RemoteHub, asked: &UsageOptions) -> anyhow::Result<Summary> {
+    let answer = hub.get("/audit/usage", &asked.parameters()?)?;
+    let (Some(sums), Some(is_whole)) = (answer["usage"].as_array(), answer["is_whole"].as_bool()) else {
+        bail!("the hub's answer is no usage: is --hub the URL of a hub?")
+    };
+    Ok(Summary { sums: sums.iter().filter_map(Value::as_object).cloned().collect(), is_whole })
 }
 
 /// Goes on until it is ended.

@@ -8,6 +8,8 @@ use super::{
     filters::UsageOptions,
     options::Options,
     reading::open,
+    remote::RemoteHub,
+    remote_reading,
     table::{json, told},
 };
 use crate::audit::{Dimension, Summary};
@@ -18,7 +20,10 @@ const COLUMN_MAX: usize = 48;
 const SUMS: [&str; 6] = ["calls", "errors", "duration_ms", "upstream_requests", "upstream_bytes", "cost"];
 
 pub(super) fn run(options: &Options, asked: &UsageOptions) -> anyhow::Result<ExitCode> {
-    let Summary { sums, is_whole } = open(options)?.usage(&asked.query()?)?;
+    let Summary { sums, is_whole } = match RemoteHub::of(&asked.hub)? {
+        Some(hub) => remote_reading::usage(&hub, asked)?,
+        None => open(options)?.usage(&asked.query()?)?,
+    };
     let mut out = io::stdout().lock();
     if asked.json {
         sums.into_iter().try_for_each(|sum| json(&mut out, sum))?;

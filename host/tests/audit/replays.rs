@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::verified;
 use crate::support::{
     hello::HELLO,
-    hub::{ADMIN, AUDITOR, Hub, OPERATOR, VIEWER},
+    hub::{ADMIN, AUDITOR, Hub, OPERATOR, VIEWER, eventually},
     testbed::testbed,
     upstream::Upstream,
 };
@@ -87,6 +87,19 @@ async fn a_failed_call_is_issued_again_as_whoever_asks_and_both_are_linked_on_re
         let output = replay(&hub, token, &[id]);
         assert!(!output.status.success() && told(&output).contains(text), "{text}: {}", told(&output));
     }
+    // One that a crash interrupts is linked too.
+    let waiting = json!({ "url": upstream.url("/wait") });
+    let away = hub.call(&admin, "testbed/scan.slow", &json!({ "url": "https://nowhere.example/" })).await;
+    let away = away.header("x-call-id").to_owned();
+    let request = hub.client().post(format!("{}/providers/testbed/scan.slow", hub.url)).body(waiting.to_string());
+    let request = request.header("x-replays", format!("{away}; again")).bearer_auth(&admin);
+    let call = tokio::spawn(request.send());
+    eventually("it runs", async || upstream.seen().iter().any(|seen| seen.uri.path() == "/wait").then_some(())).await;
+    hub.kill();
+    assert!(call.await.expect("a task").is_err(), "no answer");
+    hub.run();
+    let interrupted = async || hub.events().into_iter().find(|row| row["outcome"] == "interrupted");
+    assert_eq!(eventually("it is answered for", interrupted).await["replays"], json!(away));
     hub.stop();
     assert!(verified(&hub).0);
 }

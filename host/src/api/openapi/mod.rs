@@ -115,6 +115,7 @@ fn document(offers: &Offers, server: &Server) -> Value {
         "components": {
             "securitySchemes": { "bearer": { "type": "http", "scheme": "bearer", "bearerFormat": "JWT" } },
             "headers": answers::headers(),
+            "parameters": parameters(),
             "responses": answers::responses(),
             "schemas": schemas,
         },
@@ -144,9 +145,22 @@ fn operation(names: &Names<'_>, revision: &Revision, tool: &Tool) -> Value {
         "x-class": tool.class,
         "x-timeout-ms": tool.grant.timeout_ms.get(),
         "x-schema-version": tool.grant.schema_version,
+        "parameters": [{ "$ref": "#/components/parameters/Replays" }],
         "requestBody": { "required": true, "content": { "application/json": { "schema": schema(Side::Input) } } },
         "responses": answers::with(&schema(Side::Output), "The tool's output"),
     })
+}
+
+/// What may go with a call beside its input.
+fn parameters() -> Value {
+    json!({ "Replays": {
+        "name": "X-Replays",
+        "in": "header",
+        "required": false,
+        "description": "The id of a failed call that this one issues again, and behind that `; again` if the tool acts: the audit \
+            trail links the two",
+        "schema": { "type": "string" },
+    } })
 }
 
 /// A tool's schema and its parts, as components.

@@ -44,6 +44,12 @@ async fn commands_ask_a_running_hub_with_the_rights_of_the_token() {
     let key = HEXLOWER.decode(hub.command(&["audit", "key"]).as_bytes()).expect("a key");
     assert_eq!(proven(&said(&auditor, &["export", "--tool", "echo.v1"]), &key), Some(2));
 
+    let used = said(&viewer, &["usage", "--by", "tool", "--json"]);
+    let mut used: Vec<Value> = used.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    used.retain(|sum| sum["tool"] == "echo.v1");
+    assert_eq!(used.iter().map(|sum| sum["calls"].clone()).collect::<Vec<_>>(), [2], "its own");
+    assert!(said(&auditor, &["usage"]).contains("echo.v1"));
+
     // From a file too, and never on the command line.
     let file = hub.folder().join("token");
     fs::write(&file, format!("{viewer}\n")).expect("written");
@@ -52,6 +58,7 @@ async fn commands_ask_a_running_hub_with_the_rights_of_the_token() {
         ("none", &["list"][..], "the hub answers 401 token_malformed"),
         (&*viewer, &["show", "01900000-0000-7000-8000-000000000000"], "the hub answers 404 not_found"),
         (&*auditor, &["list", "--text", "x"], "`text` is searched within a day"),
+        (&*viewer, &["usage", "--from", "2026-01-01T10:30:00Z"], "`from` has to be a whole hour"),
         (&*auditor, &["verify"], "a trail is verified where its database is"),
     ] {
         let output = run(token, arguments);

@@ -36,12 +36,12 @@ const EVENTS: &str = "INSERT INTO ops.run_events (writer, seq, recorded_at, id, 
     surface, correlation_id, team, revision, times, payload_kept, result_kept, upstream_requests, upstream_bytes, cost, severity, replays)";
 
 const INTENTS: &str = "INSERT INTO ops.run_intents (writer, seq, recorded_at, id, provider, tool, caller, caller_role, payload, \
-    payload_salt, payload_digest, surface, correlation_id, team, created_at, payload_kept) \
+    payload_salt, payload_digest, surface, correlation_id, team, created_at, payload_kept, replays) \
     SELECT $1, seq, recorded_at, id, provider, tool, caller, caller_role, payload::jsonb, payload_salt, payload_digest, surface, \
-    correlation_id, team, created_at, payload_kept FROM unnest($2::bigint[], $3::timestamptz[], $4::uuid[], $5::text[], $6::text[], $7::uuid[], \
-    $8::text[], $9::text[], $10::bytea[], $11::bytea[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::text[]) \
+    correlation_id, team, created_at, payload_kept, replays FROM unnest($2::bigint[], $3::timestamptz[], $4::uuid[], $5::text[], $6::text[], $7::uuid[], \
+    $8::text[], $9::text[], $10::bytea[], $11::bytea[], $12::text[], $13::text[], $14::text[], $15::timestamptz[], $16::text[], $17::uuid[]) \
     AS i (seq, recorded_at, id, provider, tool, caller, caller_role, payload, payload_salt, payload_digest, surface, \
-    correlation_id, team, created_at, payload_kept)";
+    correlation_id, team, created_at, payload_kept, replays)";
 
 const STATEMENT: &str =
     "INSERT INTO ops.audit_statements (writer, seq, recorded_at, kind, body) VALUES ($1, $2, $3, $4, $5)";
@@ -177,6 +177,7 @@ fn intents<'a>(writer: Uuid, rows: &[Row<'a, Intent>]) -> Query<'a, Postgres, Pg
         .bind(column(rows, |intent| intent.team.as_deref()))
         .bind(column(rows, |intent| Millis(intent.created_at)))
         .bind(column(rows, |intent| kept_of(intent.payload.as_ref())))
+        .bind(column(rows, |intent| intent.replays))
 }
 
 async fn statement(connection: &mut PgConnection, place: &Place, statement: &Statement) -> Result<(), PostgresError> {

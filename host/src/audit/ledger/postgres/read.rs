@@ -34,7 +34,7 @@ pub(super) const NO_BODIES: &str = "NULL::text AS payload, NULL::bytea AS payloa
     NULL::text AS payload_kept, NULL::text AS result, NULL::bytea AS result_salt, NULL::bytea AS result_digest, \
     NULL::text AS result_kept";
 pub(super) const INTENT: &str = "writer, seq, id, provider, tool, caller, caller_role, payload::text AS payload, payload_salt, \
-    payload_digest, payload_kept, surface, correlation_id, team, created_at, recorded_at";
+    payload_digest, payload_kept, surface, correlation_id, team, created_at, recorded_at, replays";
 pub(super) const STATEMENT: &str = "seq, kind, body, recorded_at";
 
 pub(super) fn event(row: &PgRow, writer: Uuid) -> Result<Sealed<Entry>, Unreadable> {
@@ -79,6 +79,7 @@ pub(super) fn intent(row: &PgRow, writer: Uuid) -> Result<Sealed<Intent>, Unread
         correlation_id: required(row, "correlation_id")?,
         team: optional(row, "team")?,
         created_at: time(row, "created_at")?,
+        replays: optional(row, "replays")?,
     };
     Ok(Sealed { place: place(row, writer)?, entry })
 }

@@ -25,8 +25,8 @@ const EVENT: &str = "INSERT INTO ops.run_events (position, id, provider, tool, c
     upstream_requests, upstream_bytes, cost, severity, replays) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 const INTENT: &str = "INSERT INTO ops.run_intents (position, id, provider, tool, caller_id, caller_role, payload, \
-    payload_salt, payload_digest, surface, correlation_id, team, created_at, recorded_at, digests_only) \
-    VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
+    payload_salt, payload_digest, surface, correlation_id, team, created_at, recorded_at, digests_only, replays) \
+    VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
 const STATEMENT: &str = "INSERT INTO ops.audit_statements (position, kind, body, recorded_at) VALUES (?,?,?,?)";
 
@@ -146,6 +146,7 @@ fn intent(transaction: &Transaction<'_>, at: i64, place: &Place, intent: &Intent
         intent.created_at.timestamp_millis(),
         place.recorded_at.timestamp_millis(),
         digests_only(intent.payload.as_ref(), None),
+        intent.replays.as_ref().map(Uuid::as_bytes),
     ])?)
 }
 

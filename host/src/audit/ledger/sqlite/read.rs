@@ -29,7 +29,7 @@ pub(super) const EVENT: &str = "position, id, provider, tool, caller_id, caller_
     surface, correlation_id, team, revision, times, digests_only, upstream_requests, upstream_bytes, cost, severity, replays";
 /// Those of an intent.
 pub(super) const INTENT: &str = "position, id, provider, tool, caller_id, caller_role, payload, payload_salt, \
-    payload_digest, surface, correlation_id, team, created_at, recorded_at, digests_only";
+    payload_digest, surface, correlation_id, team, created_at, recorded_at, digests_only, replays";
 /// Those of a statement.
 pub(super) const STATEMENT: &str = "position, kind, body, recorded_at";
 
@@ -84,6 +84,7 @@ pub(super) fn intent(row: &Row<'_>, writer: Uuid) -> Result<Sealed<Intent>, Unre
         correlation_id: correlation(row, 10)?,
         team: optional(row, 11, text)?,
         created_at: required(row, 12, time)?,
+        replays: optional(row, 15, id)?,
     };
     Ok(Sealed { place, entry })
 }
