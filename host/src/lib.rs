@@ -23,6 +23,7 @@ mod stages;
 pub mod store;
 pub mod telemetry;
 pub mod text;
+pub mod tls;
 pub mod vault;
 
 pub use bulkhead_outbound as outbound;

@@ -17,6 +17,7 @@ mod outbound;
 mod providers;
 mod registry;
 mod sandbox;
+mod serving;
 mod telemetry;
 mod threat_model;
 mod vault;

@@ -23,6 +23,7 @@ use crate::{
     names::{OperationKind, Owner, Surface},
     registry::{Entry, Snapshot},
     text::whole_seconds,
+    tls::Tls,
 };
 
 /// The answer of `GET /health`.
@@ -39,6 +40,9 @@ struct Overview {
     /// Why checkpoints of the audit trail do not reach a place outside the database. Calls go on.
     #[serde(skip_serializing_if = "Option::is_none")]
     checkpoint_error: Option<String>,
+    /// Why the newest certificate is not in use. Calls go on, with the one from before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    certificate_error: Option<String>,
     providers: Vec<Health>,
 }
 
@@ -47,9 +51,10 @@ struct Overview {
 pub(super) async fn all(
     State(hub): State<Arc<Hub>>,
     Extension(correlation): Extension<Correlation>,
+    Extension(tls): Extension<Option<Arc<Tls>>>,
     headers: HeaderMap,
 ) -> Response {
-    let mut overview = overview(&hub, &hub.registry().snapshot());
+    let mut overview = overview(&hub, &hub.registry().snapshot(), tls.and_then(|tls| tls.problem()));
     if headers.contains_key(AUTHORIZATION) {
         match http::caller(&hub, &headers, Surface::Rest, &correlation).await {
             Ok(caller) if caller.role.is_some() => {}
@@ -71,13 +76,14 @@ impl Overview {
         self.audit_error =
             self.audit_error.take().map(|_| "nothing can be recorded: ask with a token to see why".to_owned());
         self.checkpoint_error = self.checkpoint_error.take().map(|_| asked.to_owned());
+        self.certificate_error = self.certificate_error.take().map(|_| asked.to_owned());
         for health in &mut self.providers {
             health.error = health.error.take().map(|_| asked.to_owned());
         }
     }
 }
 
-fn overview(hub: &Hub, snapshot: &Snapshot) -> Overview {
+fn overview(hub: &Hub, snapshot: &Snapshot, certificate_error: Option<String>) -> Overview {
     let providers: Vec<Health> = snapshot
         .entries()
         .map(|(name, entry)| match entry {
@@ -114,9 +120,10 @@ fn overview(hub: &Hub, snapshot: &Snapshot) -> Overview {
         format!("nothing can be recorded since {since}, so nothing runs: {}", refusal.why)
     });
     let checkpoint_error = hub.checkpoint_problem();
-    let status =
-        if audit_error.is_some() || checkpoint_error.is_some() { status.max(Status::Degraded) } else { status };
-    Overview { status, config_error: snapshot.config_problem.clone(), audit_error, checkpoint_error, providers }
+    let is_impaired = [&audit_error, &checkpoint_error, &certificate_error].iter().any(|error| error.is_some());
+    let status = if is_impaired { status.max(Status::Degraded) } else { status };
+    let config_error = snapshot.config_problem.clone();
+    Overview { status, config_error, audit_error, checkpoint_error, certificate_error, providers }
 }
 
 fn unchecked(provider: &str, status: Status, error: Option<String>) -> Health {

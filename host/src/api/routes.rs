@@ -30,6 +30,6 @@ pub fn routes(address: &PublicAddress) -> Routes {
 }
 
 /// Those that need none.
-pub fn open() -> Router<Arc<Hub>> {
-    Router::new().route("/health", get(health::all))
+pub fn open(address: &PublicAddress) -> Router<Arc<Hub>> {
+    Router::new().route("/health", get(health::all).layer(Extension(address.tls.clone())))
 }

@@ -19,6 +19,7 @@ use crate::{
     names::Role,
     sandbox,
     telemetry::LogFormat,
+    tls::TlsFiles,
 };
 
 /// One gateway for the ops tools that AI agents call. Every provider is a sandboxed WebAssembly component; every call is
@@ -147,9 +148,37 @@ pub struct ServeOptions {
     #[arg(long, env = "BULKHEAD_MAX_CALLS_PER_CALLER", default_value_t = CALLS_PER_CALLER, value_name = "NUMBER",
         value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub max_calls_per_caller: u32,
+    /// The grace period: how long calls under way may take to end when the hub stops, such as `30s`
+    #[arg(long, env = "BULKHEAD_GRACE", default_value = "30s", value_parser = duration, value_name = "TIME")]
+    pub grace: Duration,
+    /// Whether TLS ends here.
+    #[command(flatten)]
+    pub tls: TlsOptions,
     /// Whose tokens are accepted.
     #[command(flatten)]
     pub identity: IdentityOptions,
+}
+
+/// TLS at the hub's own port. Without these it speaks plain HTTP, for a proxy in front of it.
+#[derive(Debug, Args)]
+pub struct TlsOptions {
+    /// The certificate with its chain, PEM; it is taken anew when the file changes
+    #[arg(long = "tls-cert", env = "BULKHEAD_TLS_CERT", requires = "key", value_name = "FILE")]
+    pub certificate: Option<PathBuf>,
+    /// Its private key, PEM, which only the hub's user may read
+    #[arg(long = "tls-key", env = "BULKHEAD_TLS_KEY", requires = "certificate", value_name = "FILE")]
+    pub key: Option<PathBuf>,
+    /// Who signs the certificates of clients, PEM: then each client needs one beside its token
+    #[arg(long = "tls-client-ca", env = "BULKHEAD_TLS_CLIENT_CA", requires = "certificate", value_name = "FILE")]
+    pub client_ca: Option<PathBuf>,
+}
+
+impl TlsOptions {
+    /// The files, if there is to be TLS.
+    pub(super) fn files(self) -> Option<TlsFiles> {
+        let (certificate, key) = self.certificate.zip(self.key)?;
+        Some(TlsFiles { certificate, key, client_ca: self.client_ca })
+    }
 }
 
 /// `bulkhead mcp`.

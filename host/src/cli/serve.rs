@@ -19,7 +19,7 @@ use crate::{
     call::{Hub, HubParts, watch_health},
     config::CheckpointSink,
     health::HealthBoard,
-    http,
+    http::{self, Ending},
     identity::{Identity, IdpSettings, JwksSource, LocalKeys},
     limits::{ConcurrencyLimit, Limiter},
     mcp,
@@ -28,6 +28,7 @@ use crate::{
     registry::{self, Registry, Sources},
     sandbox::{Compiler, Sandbox},
     store::{location::Location, postgres::Settings, private_file},
+    tls::Tls,
     vault::Vault,
 };
 
@@ -37,10 +38,13 @@ const NEXT_LOADED: Duration = Duration::from_secs(30);
 const ALL_LOADED: Duration = Duration::from_mins(1);
 /// How long the end waits for threads that still read something. All that is to be recorded is.
 const LEAVING: Duration = Duration::from_secs(2);
+/// How long what is cut off has to be recorded, once the hub is to end at once.
+const CUT_OFF: Duration = Duration::from_millis(500);
 
 pub(super) fn serve_http(options: &Options, serve: ServeOptions) -> anyhow::Result<ExitCode> {
-    run(async {
-        let end = end_on_signal()?;
+    run(async |ending| {
+        let end = ending.stop.clone();
+        let tls = serve.tls.files().map(Tls::open).transpose()?.map(Arc::new);
         // First of all: the gates of the providers have to know the port. Whoever comes early waits in the queue.
         let listener = TcpListener::bind(serve.listen)
             .await
@@ -53,11 +57,15 @@ pub(super) fn serve_http(options: &Options, serve: ServeOptions) -> anyhow::Resu
             Running::start(options, &serve.identity, published, concurrency, own_address, Stdout::Free, &end);
         let Some(running) = unless(&end, starting).await? else { return Ok(ExitCode::SUCCESS) };
         running.loaded(NEXT_LOADED, ALL_LOADED, &end).await;
-        let address = http::PublicAddress { base_url: serve.public_url, listening: Some(listening) };
+        if let Some(tls) = &tls {
+            running.tasks.spawn(Arc::clone(tls).follow(end.clone()));
+        }
+        let address = http::PublicAddress { base_url: serve.public_url, listening: Some(listening), tls: tls.clone() };
         let surfaces = [api::routes(&address), mcp::routes(&running.hub, &address)];
-        let app = http::router(&running.hub, &address, surfaces, api::open());
-        println!("listening on http://{listening}");
-        http::serve(Arc::clone(&running.hub), listener, app, serve.max_connections, end.clone()).await;
+        let app = http::router(&running.hub, &address, surfaces, api::open(&address));
+        println!("listening on {}://{listening}", address.scheme());
+        let entry = http::Entry { listener, tls, most: serve.max_connections, grace: serve.grace };
+        http::serve(Arc::clone(&running.hub), entry, app, ending).await;
         end.cancel();
         running.finish().await;
         #[cfg(feature = "bench")]
@@ -68,8 +76,7 @@ pub(super) fn serve_http(options: &Options, serve: ServeOptions) -> anyhow::Resu
 
 pub(super) fn stdio(options: &Options, mcp: &McpOptions) -> anyhow::Result<ExitCode> {
     let token = bearer_token(mcp.token_file.as_ref(), "token --role ops_viewer")?;
-    run(async {
-        let end = end_on_signal()?;
+    run(async |Ending { stop: end, .. }| {
         let (concurrency, own_address) = (ConcurrencyLimit::default(), OwnAddress::default());
         let starting =
             Running::start(options, &mcp.identity, Vec::new(), concurrency, own_address, Stdout::OfClient, &end);
@@ -93,12 +100,23 @@ pub(super) fn stdio(options: &Options, mcp: &McpOptions) -> anyhow::Result<ExitC
 }
 
 /// Runs the hub to its end. Nothing that a thread of it waits for, such as a file system that does not answer, keeps it from
-/// ending.
-fn run(hub: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+/// ending, nor does anything else once it is to end at once: what has not been recorded by then is found by the next start.
+fn run(hub: impl AsyncFnOnce(Ending) -> anyhow::Result<ExitCode>) -> anyhow::Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("the runtime cannot start")?;
-    let ended = runtime.block_on(hub);
-    runtime.shutdown_timeout(LEAVING);
+    let ended = runtime.block_on(async {
+        let ending = end_on_signal()?;
+        let at_once = ending.at_once.clone();
+        let cut_off = async {
+            at_once.cancelled().await;
+            tokio::time::sleep(CUT_OFF).await;
+        };
+        tokio::select! {
+            ended = hub(ending) => ended,
+            () = cut_off => Ok(ExitCode::FAILURE),
+        }
+    });
+    runtime.shutdown_timeout(if matches!(ended, Ok(ExitCode::SUCCESS)) { LEAVING } else { CUT_OFF });
     ended
 }
 
@@ -113,23 +131,24 @@ async fn unless<T>(
     }
 }
 
-/// A token that SIGTERM and SIGINT cancel.
-fn end_on_signal() -> anyhow::Result<CancellationToken> {
+/// What SIGTERM and SIGINT ask for: the first has the hub stop, the second has it end at once.
+fn end_on_signal() -> anyhow::Result<Ending> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     // A file that reaches the limit of its size (`ulimit -f`) is to be an error like a full disk's, not the hub's end.
     // That is so from now on, whoever listens.
     let _ = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
-    let end = CancellationToken::new();
-    let token = end.clone();
+    let ending = Ending::default();
+    let Ending { stop, at_once } = ending.clone();
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            () = token.cancelled() => {}
+        for asked in [stop, at_once] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            asked.cancel();
         }
-        token.cancel();
     });
-    Ok(end)
+    Ok(ending)
 }
 
 /// Whose the standard output is.

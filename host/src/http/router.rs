@@ -2,33 +2,46 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Extension, Router,
-    middleware::{from_fn, from_fn_with_state},
-    response::Response,
-    routing::get,
-};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
-
 use super::{
     access::{self, Entrance},
-    connections, correlation,
+    connections::{self, Ending, Entry},
+    correlation,
     discovery::{self, Discovery},
     nowhere, proper,
 };
 use crate::{
     call::{CallError, Hub},
     names::Surface,
+    tls::Tls,
+};
+use axum::{
+    Extension, Router,
+    http::{HeaderValue, header::STRICT_TRANSPORT_SECURITY},
+    middleware::{from_fn, from_fn_with_state, map_response},
+    response::Response,
+    routing::get,
 };
 
-/// What the HTTP surface is told about where it is reachable.
+/// What clients are told that came by TLS (RFC 6797): for a year, this host, and no name below it, which may be another's.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
+
+/// What the HTTP surface is told about where and how it is reachable.
 #[derive(Debug, Clone, Default)]
 pub struct PublicAddress {
     /// The URL that callers use, such as `https://hub.example.org`; needed behind a proxy.
     pub base_url: Option<url::Url>,
     /// Where the hub listens.
     pub listening: Option<std::net::SocketAddr>,
+    /// TLS, where the hub itself ends it.
+    pub tls: Option<Arc<Tls>>,
+}
+
+impl PublicAddress {
+    /// How URLs of the address that the hub listens on begin.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
 }
 
 /// The routes of one surface, and how it words a refusal. None of them is reached without a valid token.
@@ -67,9 +80,14 @@ pub fn router(
         .with_state(Arc::clone(hub))
 }
 
-/// Serves at most `connections` at once until `end` is cancelled, then lets calls under way finish and waits until they are
-/// recorded.
-pub async fn serve(hub: Arc<Hub>, listener: TcpListener, app: Router, connections: u32, end: CancellationToken) {
-    connections::serve(listener, app, connections, end).await;
+/// Serves until it is to end, then lets calls under way finish and waits until they are recorded.
+pub async fn serve(hub: Arc<Hub>, entry: Entry, app: Router, ending: Ending) {
+    let app = if entry.tls.is_some() { app.layer(map_response(strictly)) } else { app };
+    connections::serve(entry, app, ending).await;
     hub.drain().await;
+}
+
+async fn strictly(mut response: Response) -> Response {
+    response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, HSTS);
+    response
 }

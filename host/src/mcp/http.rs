@@ -79,8 +79,9 @@ impl Served {
 /// checked against DNS rebinding.
 fn config(address: &PublicAddress) -> StreamableHttpServerConfig {
     let mut hosts = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned(), "::1".to_owned()];
+    let scheme = address.scheme();
     let mut origins: Vec<String> =
-        ["localhost", "127.0.0.1", "[::1]"].iter().map(|host| format!("http://{host}:*")).collect();
+        ["localhost", "127.0.0.1", "[::1]"].iter().map(|host| format!("{scheme}://{host}:*")).collect();
     if let Some(base) = &address.base_url {
         hosts.extend(base.host_str().map(str::to_owned));
         origins.push(base.origin().ascii_serialization());

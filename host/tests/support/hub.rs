@@ -335,6 +335,18 @@ impl Hub {
         }
     }
 
+    /// How the hub has ended, once it has.
+    pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        let status = self.child.as_mut().expect("it was started").try_wait().expect("a child")?;
+        self.child = None;
+        Some(status)
+    }
+
+    /// Reaches it there from now on, by this client: through a proxy, or by TLS.
+    pub fn reach_by(&mut self, url: &str, client: reqwest::Client) {
+        (self.url, self.client) = (url.to_owned(), client);
+    }
+
     /// Ends the hub as a power cut would.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {

@@ -2,6 +2,7 @@
 
 pub mod bugsink;
 pub mod campaign;
+pub mod certificates;
 pub mod clients;
 pub mod dns;
 pub mod events;
@@ -15,6 +16,7 @@ pub mod jwt;
 pub mod netdata;
 pub mod postgres;
 pub mod raw;
+pub mod served;
 pub mod sloth;
 pub mod socket;
 pub mod spellings;

@@ -127,7 +127,7 @@ impl Socket {
 
 /// The hub's address, as a `Host` header has it.
 pub fn host(hub: &Hub) -> &str {
-    hub.url.strip_prefix("http://").expect("an address")
+    hub.url.split_once("://").expect("a URL").1
 }
 
 /// A request with a body, as bytes.

@@ -42,7 +42,7 @@ impl Server {
         let listening = address.listening.filter(|listening| !listening.ip().is_unspecified());
         let url = match (&address.base_url, listening) {
             (Some(url), _) => url.as_str().trim_end_matches('/').to_owned(),
-            (None, Some(listening)) => format!("http://{listening}"),
+            (None, Some(listening)) => format!("{}://{listening}", address.scheme()),
             (None, None) => "/".to_owned(),
         };
         Self(url.into())
@@ -191,6 +191,7 @@ mod tests {
         let address = |url: Option<&str>, listening: &str| PublicAddress {
             base_url: url.map(|url| url.parse().expect("a URL")),
             listening: Some(listening.parse().expect("an address")),
+            tls: None,
         };
         for (address, server) in [
             (address(Some("https://hub.example.org"), "0.0.0.0:8080"), "https://hub.example.org"),

@@ -9,8 +9,9 @@ use hyper_util::{
     server::conn::auto::Builder,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    time::{Instant, MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -19,6 +20,7 @@ use super::{
     state::{Connection, Verdict},
     watched::Watched,
 };
+use crate::tls::Tls;
 
 /// The largest head of a request, in bytes, and what is buffered of a body at a time.
 const HEAD_MAX: usize = 32 * 1024;
@@ -41,8 +43,33 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How long a connection that nobody waits for may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-/// Serves a connection to its end. After `end`, what is open is answered, and no more.
-pub(super) async fn attend(stream: TcpStream, app: Router, connection: Arc<Connection>, end: CancellationToken) {
+/// Serves a connection to its end, the handshake first where there is TLS. It is one of those that are open already, and has
+/// as long for handshake and first head together as another has for the head. After `end`, what is open is answered, and no
+/// more.
+pub(super) async fn attend(
+    stream: TcpStream,
+    tls: Option<Arc<Tls>>,
+    app: Router,
+    connection: Arc<Connection>,
+    end: CancellationToken,
+) {
+    let Some(tls) = tls else { return converse(stream, app, connection, end).await };
+    let shaken = tokio::select! {
+        shaken = timeout_at(connection.first_head_due(), tls.accept(stream)) => shaken,
+        () = end.cancelled() => return,
+    };
+    match shaken {
+        Ok(Ok(stream)) => converse(stream, app, connection, end).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
+    }
+}
+
+/// Reads requests and answers them.
+async fn converse<S>(stream: S, app: Router, connection: Arc<Connection>, end: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let builder = builder();
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&connection)));
     let service = service_fn(|request| exchange(app.clone(), Arc::clone(&connection), request));

@@ -26,12 +26,12 @@ pub(super) use state::Connection;
 
 use state::Connections;
 
+use crate::tls::Tls;
+
 /// Connections that may be open at once, unless the command line says otherwise.
 pub const CONNECTIONS: u32 = 1024;
 /// File descriptors that are kept for everything else: 256 connections to upstreams, the database, components.
 const OTHER_FILES: u32 = 384;
-/// The grace period: how long calls under way may take to end when the hub stops.
-const GRACE: Duration = Duration::from_secs(35);
 /// How long to wait after the system would not give a connection (no file descriptors left, for one).
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
 /// How often the log tells that connections are evicted.
@@ -40,20 +40,46 @@ const TOLD_EVERY: Duration = Duration::from_secs(10);
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// Serves until `end` is cancelled, then lets what is under way finish. Connections still open after the grace period are closed.
-pub(super) async fn serve(listener: TcpListener, app: Router, most: u32, end: CancellationToken) {
+/// Where callers come in, and how.
+#[derive(Debug)]
+pub struct Entry {
+    /// Where the hub listens.
+    pub listener: TcpListener,
+    /// TLS, where it ends here.
+    pub tls: Option<Arc<Tls>>,
+    /// How many connections may be open at once.
+    pub most: u32,
+    /// The grace period: how long calls under way may take to end when the hub stops.
+    pub grace: Duration,
+}
+
+/// How the hub is asked to end.
+#[derive(Debug, Clone, Default)]
+pub struct Ending {
+    /// No more requests; those under way are finished.
+    pub stop: CancellationToken,
+    /// Nothing is finished.
+    pub at_once: CancellationToken,
+}
+
+/// Serves until it is to stop, then lets what is under way finish. Connections still open after the grace period are closed.
+pub(super) async fn serve(entry: Entry, app: Router, ending: Ending) {
+    let Entry { listener, tls, most, grace } = entry;
     let door = Door {
         connections: Connections::new(affordable(most)),
+        tls,
         app,
         tasks: TaskTracker::new(),
-        end: end.clone(),
+        ending,
+        grace,
         grace_over: CancellationToken::new(),
     };
+    let stop = door.ending.stop.clone();
     let mut told: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = end.cancelled() => break,
+            () = stop.cancelled() => break,
         };
         match accepted {
             Ok((stream, _)) => {
@@ -76,10 +102,11 @@ pub(super) async fn serve(listener: TcpListener, app: Router, most: u32, end: Ca
 /// What every connection shares.
 struct Door {
     connections: Connections,
+    tls: Option<Arc<Tls>>,
     app: Router,
     tasks: TaskTracker,
-    /// No more requests.
-    end: CancellationToken,
+    ending: Ending,
+    grace: Duration,
     /// The grace period is over.
     grace_over: CancellationToken,
 }
@@ -90,15 +117,18 @@ impl Door {
         // Without this, small answers in several writes wait for the peer's delayed acknowledgement, some 40 ms.
         let _ = stream.set_nodelay(true);
         let Some(admitted) = self.connections.admit() else {
-            let _ = stream.try_write(FULL);
+            if self.tls.is_none() {
+                let _ = stream.try_write(FULL);
+            }
             return true;
         };
         let crowded = admitted.crowded;
-        let (app, end, grace_over) = (self.app.clone(), self.end.clone(), self.grace_over.clone());
+        let (app, tls) = (self.app.clone(), self.tls.clone());
+        let (stop, grace_over) = (self.ending.stop.clone(), self.grace_over.clone());
         self.tasks.spawn(async move {
             let connection = Arc::clone(&admitted.connection);
             tokio::select! {
-                () = attend::attend(stream, app, connection, end) => {}
+                () = attend::attend(stream, tls, app, connection, stop) => {}
                 () = admitted.connection.evicted() => {}
                 () = grace_over.cancelled() => {}
             }
@@ -108,14 +138,20 @@ impl Door {
 
     async fn close(self) {
         self.tasks.close();
-        if tokio::time::timeout(GRACE, self.tasks.wait()).await.is_err() {
-            tracing::warn!(
-                "the grace period of {} s is over: connections that are still open are closed",
-                GRACE.as_secs()
-            );
-            self.grace_over.cancel();
-            self.tasks.wait().await;
+        tokio::select! {
+            () = self.tasks.wait() => return,
+            () = tokio::time::sleep(self.grace) => {
+                tracing::warn!(
+                    "the grace period of {} s is over: connections that are still open are closed",
+                    self.grace.as_secs()
+                );
+            }
+            () = self.ending.at_once.cancelled() => {
+                tracing::warn!("the hub ends at once: connections that are still open are closed");
+            }
         }
+        self.grace_over.cancel();
+        self.tasks.wait().await;
     }
 }
 

@@ -92,6 +92,11 @@ impl Connection {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// When its first request's head must be there.
+    pub(super) fn first_head_due(&self) -> Instant {
+        self.log().idle_since + HEAD_TIME
+    }
+
     /// Bytes came in.
     pub(super) fn hears(&self, now: Instant) {
         let mut log = self.log();

@@ -1,4 +1,4 @@
-//! A socket that notes when bytes come, and when they do not go.
+//! A connection that notes when bytes come, and when they do not go.
 
 use std::{
     io,
@@ -9,21 +9,20 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::Instant,
 };
 
 use super::state::Connection;
 
-/// A connection's socket.
-pub(super) struct Watched {
-    stream: TcpStream,
+/// What a connection is read from and written to: its socket, or TLS on it.
+pub(super) struct Watched<S> {
+    stream: S,
     connection: Arc<Connection>,
     blocked: bool,
 }
 
-impl Watched {
-    pub(super) fn new(stream: TcpStream, connection: Arc<Connection>) -> Self {
+impl<S> Watched<S> {
+    pub(super) fn new(stream: S, connection: Arc<Connection>) -> Self {
         Self { stream, connection, blocked: false }
     }
 
@@ -37,7 +36,7 @@ impl Watched {
     }
 }
 
-impl AsyncRead for Watched {
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
@@ -48,7 +47,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.noted(written)

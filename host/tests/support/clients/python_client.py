@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import json
 import os
+import ssl
 import sys
 
 import httpx2
@@ -108,8 +109,11 @@ async def call(client, name, arguments):
 
 async def over_http(options):
     headers = {"Authorization": f"Bearer {options.token}"}
+    # A hub with TLS has a certificate that only the test knows.
+    authority = os.environ.get("TEST_CA")
+    verify = ssl.create_default_context(cafile=authority) if authority else True
     # trust_env: a proxy from the environment has no business between a test and 127.0.0.1.
-    async with httpx2.AsyncClient(headers=headers, timeout=LIMIT_SECONDS, trust_env=False) as http:
+    async with httpx2.AsyncClient(headers=headers, timeout=LIMIT_SECONDS, trust_env=False, verify=verify) as http:
         transport = streamable_http_client(options.url, http_client=http)
         async with Client(transport, mode=MODES[options.era], read_timeout_seconds=LIMIT_SECONDS) as client:
             return await everything(client, options.era, options.flat)

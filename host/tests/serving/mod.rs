@@ -1,0 +1,4 @@
+//! How the hub is reached, ends and makes way for another.
+
+mod shutdown;
+mod tls;
