@@ -20,7 +20,7 @@ use crate::{
     health::{Health, Status},
     http::{self, Admission, Correlation, Refused},
     identity::Caller,
-    names::{OperationKind, Owner, Surface},
+    names::{OperationKind, Owner, ProviderName, Surface},
     registry::{Entry, Snapshot},
     text::whole_seconds,
     tls::Tls,
@@ -84,24 +84,7 @@ impl Overview {
 }
 
 fn overview(hub: &Hub, snapshot: &Snapshot, certificate_error: Option<String>) -> Overview {
-    let providers: Vec<Health> = snapshot
-        .entries()
-        .map(|(name, entry)| match entry {
-            Entry::Disabled => unchecked(name.as_str(), Status::Disabled, None),
-            Entry::Loading { .. } => unchecked(name.as_str(), Status::Loading, Some("it is still loading".to_owned())),
-            Entry::Failed(problem) => unchecked(name.as_str(), Status::Down, Some(problem.to_string())),
-            Entry::Ready { revision, problem } => {
-                let last = hub.health().last(name, &revision.id);
-                let unknown = || unchecked(name.as_str(), Status::Degraded, Some("not checked yet".to_owned()));
-                let mut health = last.unwrap_or_else(unknown);
-                if let Some(problem) = problem {
-                    health.status = health.status.max(Status::Degraded);
-                    health.error = Some(format!("an older revision is serving, because {problem}"));
-                }
-                health
-            }
-        })
-        .collect();
+    let providers: Vec<Health> = snapshot.entries().map(|(name, entry)| of(hub, name, entry)).collect();
     // Who is taken out of service on purpose is no sign of anything.
     let all = |status: Status| {
         let mut serving = providers.iter().filter(|health| health.status != Status::Disabled);
@@ -124,6 +107,25 @@ fn overview(hub: &Hub, snapshot: &Snapshot, certificate_error: Option<String>) -
     let status = if is_impaired { status.max(Status::Degraded) } else { status };
     let config_error = snapshot.config_problem.clone();
     Overview { status, config_error, audit_error, checkpoint_error, certificate_error, providers }
+}
+
+/// How a provider is, as far as is known without looking.
+pub(super) fn of(hub: &Hub, name: &ProviderName, entry: &Entry) -> Health {
+    match entry {
+        Entry::Disabled => unchecked(name.as_str(), Status::Disabled, None),
+        Entry::Loading { .. } => unchecked(name.as_str(), Status::Loading, Some("it is still loading".to_owned())),
+        Entry::Failed(problem) => unchecked(name.as_str(), Status::Down, Some(problem.to_string())),
+        Entry::Ready { revision, problem } => {
+            let last = hub.health().last(name, &revision.id);
+            let unknown = || unchecked(name.as_str(), Status::Degraded, Some("not checked yet".to_owned()));
+            let mut health = last.unwrap_or_else(unknown);
+            if let Some(problem) = problem {
+                health.status = health.status.max(Status::Degraded);
+                health.error = Some(format!("an older revision is serving, because {problem}"));
+            }
+            health
+        }
+    }
 }
 
 fn unchecked(provider: &str, status: Status, error: Option<String>) -> Health {

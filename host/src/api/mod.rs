@@ -1,5 +1,6 @@
 //! REST: the HTTP surface for programs.
 
+mod admin;
 mod health;
 mod openapi;
 mod routes;

@@ -7,7 +7,7 @@ use axum::{
     routing::{get, post},
 };
 
-use super::{health, openapi, stream, tools, trail};
+use super::{admin, health, openapi, stream, tools, trail};
 use crate::{
     call::Hub,
     http::{PublicAddress, Routes, problem},
@@ -25,6 +25,8 @@ pub fn routes(address: &PublicAddress) -> Routes {
         .route("/audit/export", get(trail::export))
         .route("/audit/stream", get(stream::stream))
         .route("/audit/usage", get(trail::usage))
+        .route("/admin/providers", get(admin::providers))
+        .route("/admin/reload", post(admin::reload))
         .route("/openapi.json", get(openapi::answer).layer(Extension(openapi::Server::of(address))));
     Routes { surface: Surface::Rest, routes, refusal: problem }
 }

@@ -9,6 +9,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
+use uuid::Uuid;
 
 use crate::{
     call::{
@@ -104,18 +105,23 @@ async fn input(headers: &HeaderMap, body: Body, permit: &Permit) -> Input {
 
 /// An answer with the id of its audit row, and what may have been meant where the name is unknown.
 pub(super) fn respond(answer: Answer, near: &[String]) -> Response {
-    let mut response = match answer.outcome {
+    let response = match answer.outcome {
         Ok(Output::Tool { written, .. }) => {
             ([(CONTENT_TYPE, JSON)], String::from(Box::<str>::from(written))).into_response()
         }
         Ok(Output::Health(health)) => axum::Json(health).into_response(),
         // Resources, prompts and lists have no REST form.
-        Ok(Output::Resource(_) | Output::Prompt(_) | Output::Offers(_) | Output::Trail(_)) => {
+        Ok(Output::Resource(_) | Output::Prompt(_) | Output::Offers(_) | Output::Trail(_) | Output::Admin(_)) => {
             problem(&CallError::Internal)
         }
         Err(error) => problem_with(&error, &did_you_mean(near)),
     };
-    if let Ok(id) = HeaderValue::from_str(&answer.id.to_string()) {
+    with_call_id(response, answer.id)
+}
+
+/// An answer with the id of its call.
+pub(super) fn with_call_id(mut response: Response, id: Uuid) -> Response {
+    if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
         response.headers_mut().insert(CALL_ID, id);
     }
     response

@@ -114,6 +114,7 @@ impl CallError {
             Self::InvalidOutput(_) => {
                 ("try with another input, and tell an admin; a scan or write has taken effect", Retry::Changed)
             }
+            Self::ConfigRefused(_) => ("correct the file where the error says, and reload", Retry::Fixed),
             Self::Trail(TrailError::Away) => ("wait, and tell an admin if it persists", Retry::After(PASSING)),
             Self::Trail(TrailError::Unreadable) => ("tell an admin", Retry::Fixed),
             Self::NotRecorded(AuditError::Refusing) => {

@@ -3,7 +3,7 @@
 use serde_json::{Value, value::RawValue};
 use uuid::Uuid;
 
-use super::{CallError, Offers, TrailOutput};
+use super::{AdminOutput, CallError, Offers, TrailOutput};
 use crate::{
     health::Health,
     sandbox::{Content, PromptMessage, ResourceContent},
@@ -40,4 +40,6 @@ pub enum Output {
     Offers(Offers),
     /// What the audit trail tells.
     Trail(TrailOutput),
+    /// What an admin is told.
+    Admin(AdminOutput),
 }

@@ -152,6 +152,9 @@ pub enum CallError {
     /// The provider's output is not what its schema promises.
     #[error("the provider's output does not match its own schema (tell its author): {}", listed(.0))]
     InvalidOutput(Vec<Violation>),
+    /// The config cannot be used; what was serving goes on serving.
+    #[error("the config is not usable, so nothing has changed: {0}")]
+    ConfigRefused(String),
     /// The audit trail was not read.
     #[error(transparent)]
     Trail(#[from] TrailError),
@@ -199,6 +202,7 @@ impl CallError {
             Self::Run(RunError::Busy(_)) => Code::ProviderBusy,
             Self::Provider(fault) => fault.code,
             Self::InvalidOutput(_) => Code::OutputInvalid,
+            Self::ConfigRefused(_) => Code::ConfigRefused,
             Self::Trail(TrailError::Busy | TrailError::Full { .. }) => Code::TrailBusy,
             Self::Trail(TrailError::TooLong) => Code::SearchTooLong,
             Self::Trail(TrailError::Away | TrailError::Unreadable) => Code::TrailUnreadable,
@@ -220,7 +224,7 @@ impl CallError {
             | Self::Run(RunError::Busy(_))
             | Self::Trail(TrailError::TooLong | TrailError::Away)
             | Self::NotRecorded(_) => 503,
-            Self::Ambiguous { .. } => 409,
+            Self::Ambiguous { .. } | Self::ConfigRefused(_) => 409,
             Self::Forbidden { .. } | Self::Misaddressed(_) => 403,
             Self::RateLimited { .. }
             | Self::ConcurrencyExceeded(_)

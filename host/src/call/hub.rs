@@ -11,7 +11,7 @@ use crate::{
     identity::{Caller, Identity},
     limits::{ConcurrencyLimit, Limiter, Often, Permit},
     names::ToolRole,
-    registry::Registry,
+    registry::{Registry, Reloads},
     vault::Vault,
 };
 
@@ -23,6 +23,8 @@ pub(super) const READ_ROLE: ToolRole = ToolRole::OpsViewer;
 pub struct HubParts {
     /// Which providers there are.
     pub registry: Arc<Registry>,
+    /// How it is asked to reload.
+    pub reloads: Reloads,
     /// Who calls.
     pub identity: Identity,
     /// How often they may.

@@ -7,8 +7,9 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    Answer, Call, CallError, Hub, HubOperation, Input, InputFault, Operation, Output, Principal, ProviderOperation,
-    hub::READ_ROLE, large::of_size, operation::Access, record::Draft, run::Opening,
+    AdminOutput, Answer, Call, CallError, Hub, HubOperation, Input, InputFault, Operation, Output, Principal,
+    ProviderOperation, administer::reloaded, hub::READ_ROLE, large::of_size, operation::Access, record::Draft,
+    run::Opening,
 };
 use crate::{
     audit::{AuditError, Costs, ReportedCost, UpstreamQuota, Usage, excerpt},
@@ -104,10 +105,16 @@ impl Hub {
                 Ok(Output::Offers(self.offers(caller)))
             }
             (HubOperation::Trail(asked), Some(caller)) => self.of_trail(asked, caller, draft).await.map(Output::Trail),
-            // The hub itself only ever checks health.
-            (HubOperation::OpenApi | HubOperation::McpList(Ok(())) | HubOperation::Trail(_), None) => {
-                Err(CallError::Internal)
+            (HubOperation::Admin(asked), Some(_)) => self.of_admin(asked, draft).await.map(Output::Admin),
+            (HubOperation::Reloaded(report), None) => {
+                reloaded(report.clone(), draft).map(|reloaded| Output::Admin(AdminOutput::Reloaded(reloaded)))
             }
+            // The one is for callers, the other for the hub itself.
+            (
+                HubOperation::OpenApi | HubOperation::McpList(Ok(())) | HubOperation::Trail(_) | HubOperation::Admin(_),
+                None,
+            )
+            | (HubOperation::Reloaded(_), Some(_)) => Err(CallError::Internal),
         }
     }
 
@@ -218,7 +225,7 @@ fn admit(call: &Call) -> Result<(), CallError> {
 
 fn authorize(principal: &Principal, needed: ToolRole) -> Result<(), CallError> {
     match principal {
-        // The hub itself only ever checks health.
+        // Of providers the hub itself only ever checks health.
         Principal::Hub => Ok(()),
         Principal::Caller(caller) => Access::Tools(needed).require(caller),
     }

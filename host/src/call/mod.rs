@@ -1,5 +1,7 @@
 //! One way through: every operation is a [`Call`] that walks one line and ends in an [`Answer`].
 
+mod admin;
+mod administer;
 mod advice;
 mod answer;
 mod error;
@@ -23,6 +25,8 @@ mod run;
 mod trail;
 mod way_in;
 
+pub use admin::{AdminOperation, AdminOutput};
+pub use administer::record_reloads;
 pub use advice::{Advice, Retry};
 pub use answer::{Answer, Output};
 pub use error::{CallError, ProviderFault, RequestFault};

@@ -55,6 +55,12 @@ impl Offers {
         self.reads_the_trail
     }
 
+    /// Whether the caller may do what admins do.
+    #[must_use]
+    pub fn administers(&self) -> bool {
+        self.role >= Some(ToolRole::OpsAdmin)
+    }
+
     /// The tools of a provider that the caller may call.
     pub fn callable<'a>(&self, revision: &'a Revision) -> impl Iterator<Item = &'a Tool> + use<'a> {
         let role = self.role;

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{CallError, Input, Replay, RequestFault, hub::READ_ROLE, trail::TrailOperation};
+use super::{AdminOperation, CallError, Input, Replay, RequestFault, hub::READ_ROLE, trail::TrailOperation};
 use crate::{
     identity::Caller,
     limits::Permit,
     names::{CorrelationId, OperationKind, Owner, Surface, ToolRole},
+    registry::Report,
 };
 
 /// On whose behalf a call is made.
@@ -14,7 +15,7 @@ use crate::{
 pub enum Principal {
     /// An authenticated caller.
     Caller(Arc<Caller>),
-    /// The hub itself, which may only check health.
+    /// The hub itself, which checks health and reloads when files change.
     Hub,
 }
 
@@ -80,6 +81,10 @@ pub enum HubOperation {
     McpList(Result<(), RequestFault>),
     /// Read the audit trail.
     Trail(TrailOperation),
+    /// What admins do.
+    Admin(AdminOperation),
+    /// The hub has seen that files have changed, and has reloaded: what came of it.
+    Reloaded(Report),
 }
 
 impl Operation {
@@ -94,6 +99,8 @@ impl Operation {
             Self::OfHub(HubOperation::OpenApi) => OperationKind::OpenApi,
             Self::OfHub(HubOperation::McpList(_)) => OperationKind::McpList,
             Self::OfHub(HubOperation::Trail(asked)) => asked.kind(),
+            Self::OfHub(HubOperation::Admin(asked)) => asked.kind(),
+            Self::OfHub(HubOperation::Reloaded(_)) => OperationKind::Reload,
         }
     }
 
@@ -120,6 +127,7 @@ impl HubOperation {
             // ... but its role comes before the form of what it sent.
             Self::McpList(Err(_)) => Access::Tools(READ_ROLE),
             Self::Trail(_) => Access::AnyRole,
+            Self::Admin(_) | Self::Reloaded(_) => Access::Tools(ToolRole::OpsAdmin),
         }
     }
 }

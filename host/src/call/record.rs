@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Call, CallError, Hub, Operation, Output, Principal, ProviderOperation};
+use super::{AdminOutput, Call, CallError, Hub, Operation, Output, Principal, ProviderOperation};
 use crate::{
     audit::{AuditError, Body, Event, Intent, Outcome, Sharing, Usage, excerpt},
     config::KeptBodies,
@@ -115,6 +115,11 @@ impl Draft {
         self.begins_with(excerpt(asked.to_string(), self.keep.max_bytes()), false);
     }
 
+    /// It changes something of the hub itself, or would have, and has a row of its own.
+    pub(super) fn begins_on_the_hub(&mut self) {
+        self.began = true;
+    }
+
     /// A tool has given an output, which is kept as `result` has it; `severity` is that of the worst finding in it.
     pub(super) fn ended_with(&mut self, result: String, severity: Option<Severity>) {
         (self.result, self.severity) = (Body::of(result, self.keep.result()), severity);
@@ -129,7 +134,7 @@ impl Draft {
     fn sharing(&self, outcome: &Result<Output, CallError>) -> Sharing {
         match outcome {
             Ok(Output::Offers(_)) => Sharing::Hour,
-            Ok(Output::Trail(_)) if !self.began => Sharing::Hour,
+            Ok(Output::Trail(_) | Output::Admin(_)) if !self.began => Sharing::Hour,
             _ if !self.began => Sharing::Second,
             Ok(Output::Health(_)) if self.surface == Surface::Probe && !self.news => Sharing::Hour,
             _ => Sharing::Own,
@@ -168,6 +173,10 @@ impl Draft {
             Ok(Output::Health(Health { code: Some(code), error, .. })) => {
                 let ended = if *code == Code::Timeout { Outcome::Timeout } else { Outcome::Failed };
                 (ended, Some(*code), error.clone())
+            }
+            Ok(Output::Admin(AdminOutput::Reloaded(reloaded))) if !reloaded.new_problems.is_empty() => {
+                let told = reloaded.new_problems.iter().map(|wrong| format!("{}: {}", wrong.provider, wrong.problem));
+                (Outcome::Failed, Some(Code::LoadFailed), Some(told.collect::<Vec<_>>().join("; ")))
             }
             Ok(_) => (Outcome::Ok, None, None),
         };
@@ -261,10 +270,13 @@ fn log(event: &Event) {
 fn result(output: &Output, keep: KeptBodies) -> Option<Body> {
     let result: Value = match output {
         // Kept when it was written.
-        Output::Tool { .. } | Output::Offers(_) | Output::Trail(_) => return None,
+        Output::Tool { .. } | Output::Offers(_) | Output::Trail(_) | Output::Admin(AdminOutput::Providers(_)) => {
+            return None;
+        }
         Output::Resource(contents) => contents.iter().map(resource).collect(),
         Output::Prompt(messages) => messages.iter().map(message).collect(),
         Output::Health(health) => json!(health),
+        Output::Admin(AdminOutput::Reloaded(reloaded)) => json!(reloaded),
     };
     Body::of(excerpt(result.to_string(), keep.max_bytes()), keep.result())
 }

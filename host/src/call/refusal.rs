@@ -100,6 +100,7 @@ impl Hub {
             | CallError::Internal
             | CallError::Run(_)
             | CallError::Trail(_)
+            | CallError::ConfigRefused(_)
             | CallError::TooOften(_) => error,
             _ => self.often.refused(caller.user).map_or_else(CallError::from, |()| error),
         }

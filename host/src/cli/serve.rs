@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    sync::mpsc,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -16,7 +17,7 @@ use super::{
 use crate::{
     api,
     audit::Audit,
-    call::{Hub, HubParts, watch_health},
+    call::{Hub, HubParts, record_reloads, watch_health},
     config::CheckpointSink,
     health::HealthBoard,
     http::{self, Ending},
@@ -25,7 +26,7 @@ use crate::{
     mcp,
     names::{CorrelationId, Surface, WireForm},
     outbound::OwnAddress,
-    registry::{self, Registry, Sources},
+    registry::{self, Registry, Reloader, Reloads, Sources},
     sandbox::{Compiler, Sandbox},
     store::{location::Location, postgres::Settings, private_file},
     tls::Tls,
@@ -36,6 +37,8 @@ use crate::{
 /// of them to be ready, and so long for all. Those that take longer are `loading` then.
 const NEXT_LOADED: Duration = Duration::from_secs(30);
 const ALL_LOADED: Duration = Duration::from_mins(1);
+/// Reloads that may wait to be on record.
+const REPORTS: usize = 64;
 /// How long the end waits for threads that still read something. All that is to be recorded is.
 const LEAVING: Duration = Duration::from_secs(2);
 /// How long what is cut off has to be recorded, once the hub is to end at once.
@@ -195,8 +198,11 @@ impl Running {
         let registry = Arc::new(Registry::new(Sources { config: options.config.clone(), own_address }, sandbox));
         let seen = registry::look(&registry).await;
         let first = registry.begin().await?;
+        let (reloads, asked) = Reloads::of(Arc::clone(&registry));
+        let (reports, reported) = mpsc::channel(REPORTS);
         let hub = Hub::new(HubParts {
             registry: Arc::clone(&registry),
+            reloads,
             identity: identity_of(data, identity, published)?,
             limiter: Limiter::default(),
             concurrency,
@@ -206,7 +212,8 @@ impl Running {
             end: end.clone(),
         });
         let tasks = TaskTracker::new();
-        tasks.spawn(registry::watch(registry, first, seen, end.clone()));
+        tasks.spawn(Reloader::new(registry, asked, reports).run(first, seen, end.clone()));
+        tasks.spawn(record_reloads(Arc::clone(&hub), reported, end.clone()));
         tasks.spawn(watch_health(Arc::clone(&hub), end.clone()));
         let (giver, given, giving) = (audit.clone(), Arc::clone(hub.registry()), end.clone());
         tasks.spawn(async move { giver.give_checkpoints(|| stdout.sinks(&given), &giving).await });

@@ -124,6 +124,7 @@ fn title(error: &CallError) -> &'static str {
         CallError::Run(_) => "Provider call failed",
         CallError::Provider(_) => "Provider answered with an error",
         CallError::InvalidOutput(_) => "Invalid provider output",
+        CallError::ConfigRefused(_) => "Config not usable",
         CallError::Trail(_) => "Audit trail not read",
         CallError::NotRecorded(_) => "Not recorded",
         CallError::Internal => "Internal error",

@@ -166,6 +166,11 @@ words! {
         Misconfigured = "misconfigured",
         /// The provider failed.
         ProviderFailed = "provider_failed",
+        // The config.
+        /// The config cannot be used.
+        ConfigRefused = "config_refused",
+        /// A provider cannot be loaded as configured.
+        LoadFailed = "load_failed",
         // The trail.
         /// As many read the audit trail as may at once.
         TrailBusy = "trail_busy",

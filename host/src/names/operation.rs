@@ -45,6 +45,10 @@ words! {
         AuditCopy = "audit_copy",
         /// Remove bodies from the audit trail.
         AuditPurge = "audit_purge",
+        /// List providers with what they are granted.
+        ListProviders = "list_providers",
+        /// Read the config and every component anew.
+        Reload = "reload",
         /// The hub's own row of what it refused while nothing could be recorded.
         Refuse = "refuse",
     }

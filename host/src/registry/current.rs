@@ -8,7 +8,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::snapshot::Snapshot;
+use super::{snapshot::Snapshot, standing::Loads};
 use crate::{config::CheckpointSink, outbound::OwnAddress, sandbox::Sandbox};
 
 /// Where the registry gets everything from.
@@ -31,6 +31,7 @@ pub struct Registry {
     /// Held by the one reload that is under way.
     pub(super) reloading: Arc<Mutex<()>>,
     pub(super) changes: watch_channel::Sender<u64>,
+    pub(super) loads: Loads,
 }
 
 impl Registry {
@@ -45,6 +46,7 @@ impl Registry {
             checkpoints: ArcSwap::default(),
             reloading: Arc::default(),
             changes,
+            loads: Loads::default(),
         }
     }
 
@@ -75,6 +77,12 @@ impl Registry {
                 return;
             }
         }
+    }
+
+    /// How long the load of a provider that is under way has taken so far.
+    #[must_use]
+    pub fn loading_for(&self, provider: &str) -> Option<Duration> {
+        self.loads.so_far(provider)
     }
 
     /// What runs the providers.

@@ -4,6 +4,7 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
     thread::available_parallelism,
+    time::Instant,
 };
 
 use aws_lc_rs::digest;
@@ -37,6 +38,11 @@ impl ComponentFile {
         let made_of = format!("{} {config:?} {}", self.digest, way_out.id());
         HEXLOWER.encode(digest::digest(&digest::SHA256, made_of.as_bytes()).as_ref())
     }
+}
+
+/// Identifies what the config wants of a provider: SHA-256, hex, of all that it says, whatever it looks like in the file.
+pub(super) fn section_id(config: &ProviderConfig) -> String {
+    HEXLOWER.encode(digest::digest(&digest::SHA256, format!("{config:?}").as_bytes()).as_ref())
 }
 
 /// Reads a component. Blocking.
@@ -108,6 +114,7 @@ pub(super) async fn revision(
     file: ComponentFile,
     way_out: WayOut,
 ) -> Result<Revision, LoadError> {
+    let started = Instant::now();
     let grants = Grants::of(config).map_err(LoadError::Allowlist)?;
     let (id, component) = (file.revision_id(config, &way_out), file.digest.clone());
     let (compiled, outbound) = prepare(sandbox, file, config, way_out).await?;
@@ -121,6 +128,8 @@ pub(super) async fn revision(
         name: name.clone(),
         id,
         component,
+        section: section_id(config),
+        took: started.elapsed(),
         settings: serde_json::Value::Object(config.settings.clone()).to_string(),
         config: config.clone(),
         offer: Arc::new(offer),

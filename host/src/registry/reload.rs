@@ -13,10 +13,12 @@ use tokio::sync::OwnedMutexGuard;
 
 use super::{
     current::Registry,
+    entry::{Entry, problem_of, same},
     error::LoadError,
     load::{self, ComponentFile, WayOut},
+    outcome::Reloaded,
     problem::Problem,
-    snapshot::{Configs, Entry, Snapshot},
+    snapshot::{Configs, Snapshot},
 };
 use crate::{
     config::{self, CheckpointSink, ConfigError, ProviderConfig},
@@ -25,38 +27,6 @@ use crate::{
 
 /// Providers that are loaded at once. Compiling one takes all cores as it is, and up to 2 GiB.
 const AT_ONCE: usize = 2;
-
-/// What a reload came to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Reloaded {
-    /// Providers that run something new, or no longer run.
-    pub changed: Vec<String>,
-    /// Providers with something wrong, and what. An old revision of theirs may still serve.
-    pub problems: Vec<(String, String)>,
-    /// Those of them that were not there before.
-    pub new_problems: Vec<(String, String)>,
-}
-
-impl Reloaded {
-    fn between(old: &BTreeMap<ProviderName, Entry>, new: &BTreeMap<ProviderName, Entry>) -> Self {
-        let mut reloaded = Self::default();
-        for (name, entry) in new {
-            if !same(old.get(name), entry) {
-                reloaded.changed.push(name.to_string());
-            }
-            if let Some(problem) = problem_of(entry) {
-                let is_new = old.get(name).and_then(problem_of).is_none_or(|before| !problem.is_same(before));
-                reloaded.problems.push((name.to_string(), problem.to_string()));
-                if is_new {
-                    reloaded.new_problems.push((name.to_string(), problem.to_string()));
-                }
-            }
-        }
-        let gone = old.keys().filter(|name| !new.contains_key(*name));
-        reloaded.changed.extend(gone.map(ToString::to_string));
-        reloaded
-    }
-}
 
 /// What the config wants.
 pub(super) struct Wanted {
@@ -70,6 +40,8 @@ pub(super) struct Wanted {
 pub struct Reload {
     registry: Arc<Registry>,
     _one_at_a_time: OwnedMutexGuard<()>,
+    /// From when on it is told what has changed.
+    since: Arc<Snapshot>,
     old: Arc<Snapshot>,
     configs: Configs,
     entries: BTreeMap<ProviderName, Entry>,
@@ -99,7 +71,7 @@ impl Registry {
     /// As [`Self::reload`].
     pub async fn begin(self: &Arc<Self>) -> Result<Reload, ConfigError> {
         let wanted = self.wanted().await?;
-        Ok(self.begin_with(wanted, false).await)
+        Ok(self.begin_with(wanted, false, None).await)
     }
 
     /// What the config wants now. A load that is under way is not affected.
@@ -118,10 +90,16 @@ impl Registry {
     }
 
     /// Begins to load, once no other reload is under way. Who is `eager` tries again now whatever has failed for a reason
-    /// that may have passed.
-    pub(super) async fn begin_with(self: &Arc<Self>, wanted: Wanted, eager: bool) -> Reload {
+    /// that may have passed. What it came to is told from `since` on, where a reload began that this one takes the place of.
+    pub(super) async fn begin_with(
+        self: &Arc<Self>,
+        wanted: Wanted,
+        eager: bool,
+        since: Option<Arc<Snapshot>>,
+    ) -> Reload {
         let one_at_a_time = Arc::clone(&self.reloading).lock_owned().await;
         let old = self.snapshot();
+        let since = since.unwrap_or_else(|| Arc::clone(&old));
         let Wanted { providers, way_out, checkpoints } = wanted;
         self.checkpoints.store(Arc::new(checkpoints));
         let configs: Configs = Arc::new(providers.clone());
@@ -140,7 +118,7 @@ impl Registry {
         entries.extend(off.into_iter().map(|(name, _)| (name, Entry::Disabled)));
         self.publish(Snapshot::new(Arc::clone(&configs), entries.clone()));
         let registry = Arc::clone(self);
-        Reload { registry, _one_at_a_time: one_at_a_time, old, configs, entries, on, way_out, eager }
+        Reload { registry, _one_at_a_time: one_at_a_time, since, old, configs, entries, on, way_out, eager }
     }
 
     async fn read_config(&self) -> Result<config::Config, ConfigError> {
@@ -184,7 +162,7 @@ impl Registry {
     }
 
     fn publish(&self, snapshot: Snapshot) {
-        self.current.store(Arc::new(snapshot));
+        self.current.store(Arc::new(snapshot.after(&self.snapshot())));
         self.changes.send_modify(|count| *count += 1);
     }
 
@@ -233,6 +211,7 @@ impl Registry {
         if serving.is_none() && problem.is_none_or(|problem| !problem.is_of(&id)) {
             begins(withdrawn);
         }
+        let _under_way = self.loads.begin(name);
         match load::revision(&self.sandbox, name, wanted, file, way_out.clone()).await {
             Ok(revision) => Entry::Ready { revision: Arc::new(revision), problem: None },
             Err(error) => without(Problem::of(&error, Some(id), problem)),
@@ -241,9 +220,14 @@ impl Registry {
 }
 
 impl Reload {
+    /// What was in use when it began.
+    pub(super) fn since(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.since)
+    }
+
     /// Loads everything; each provider is in as soon as it is ready.
     pub async fn finish(self) -> Reloaded {
-        let Self { registry, _one_at_a_time, old, configs, entries, on, way_out, eager } = self;
+        let Self { registry, _one_at_a_time, since, old, configs, entries, on, way_out, eager } = self;
         let publish = |entries: &BTreeMap<ProviderName, Entry>| {
             let mut snapshot = Snapshot::new(Arc::clone(&configs), entries.clone());
             // That a newer config cannot be used may have been found out meanwhile.
@@ -269,41 +253,13 @@ impl Reload {
         });
         loading.await;
         let entries = entries.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let reloaded = Reloaded::between(&old.entries, &entries);
         publish(&entries);
-        log(&reloaded);
+        let reloaded = Reloaded::between(&since, &registry.snapshot());
+        reloaded.log();
         reloaded
     }
 }
 
 fn cut_off(error: &tokio::task::JoinError) -> ConfigError {
     ConfigError::File { file: "the config".to_owned(), reason: error.to_string() }
-}
-
-fn problem_of(entry: &Entry) -> Option<&Problem> {
-    match entry {
-        Entry::Failed(problem) | Entry::Ready { problem: Some(problem), .. } => Some(problem),
-        Entry::Ready { problem: None, .. } | Entry::Loading { .. } | Entry::Disabled => None,
-    }
-}
-
-fn same(before: Option<&Entry>, after: &Entry) -> bool {
-    match (before, after) {
-        (Some(Entry::Ready { revision: before, .. }), Entry::Ready { revision: after, .. }) => {
-            Arc::ptr_eq(before, after)
-        }
-        (Some(Entry::Disabled), Entry::Disabled)
-        | (Some(Entry::Loading { .. }), Entry::Loading { .. })
-        | (Some(Entry::Failed(_)), Entry::Failed(_)) => true,
-        _ => false,
-    }
-}
-
-fn log(reloaded: &Reloaded) {
-    if !reloaded.changed.is_empty() {
-        tracing::info!(providers = reloaded.changed.join(", "), "providers changed");
-    }
-    for (provider, problem) in &reloaded.new_problems {
-        tracing::error!(provider, problem, "a provider could not be loaded as configured");
-    }
 }

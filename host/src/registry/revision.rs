@@ -1,6 +1,6 @@
 //! One version of a provider.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::{Mutex, Semaphore};
 
@@ -23,6 +23,10 @@ pub struct Revision {
     pub id: String,
     /// SHA-256 of the component, hex.
     pub component: String,
+    /// SHA-256 of what the config wants of it, hex.
+    pub section: String,
+    /// How long loading it took.
+    pub took: Duration,
     /// What it is granted.
     pub config: ProviderConfig,
     /// `config.settings` as JSON text, for the call context.

@@ -3,35 +3,15 @@
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use super::{
+    entry::Entry,
     index::{Index, Lost, Stand},
-    problem::Problem,
     revision::Revision,
+    standing::{Standing, Standings},
 };
 use crate::{
     config::ProviderConfig,
     names::{Owner, ProviderName},
 };
-
-/// A provider of the config.
-#[derive(Debug, Clone)]
-pub enum Entry {
-    /// It can be called. `problem` tells why a newer version of it was not taken.
-    Ready {
-        /// What runs.
-        revision: Arc<Revision>,
-        /// Why a newer version is not running.
-        problem: Option<Problem>,
-    },
-    /// It is not ready yet.
-    Loading {
-        /// Whether a revision served before that had to go, because the config withdraws something from it.
-        withdrawn: bool,
-    },
-    /// The config takes it out of service.
-    Disabled,
-    /// It could not be loaded.
-    Failed(Problem),
-}
 
 /// What the config wants of each provider.
 pub(super) type Configs = Arc<BTreeMap<ProviderName, ProviderConfig>>;
@@ -43,6 +23,7 @@ pub struct Snapshot {
     pub(super) configs: Configs,
     pub(super) entries: BTreeMap<ProviderName, Entry>,
     pub(super) index: Index,
+    standings: Standings,
     /// Why the newest config is not in use.
     pub config_problem: Option<String>,
 }
@@ -57,7 +38,13 @@ impl Snapshot {
             (name, Stand { config, offer })
         });
         let index = Index::of(stands);
-        Self { configs, entries, index, config_problem: None }
+        Self { configs, entries, index, standings: Standings::default(), config_problem: None }
+    }
+
+    /// The same as what comes after another one.
+    pub(super) fn after(self, before: &Self) -> Self {
+        let standings = Standings::after(&before.standings, &before.entries, &self.entries);
+        Self { standings, ..self }
     }
 
     /// Whose each name is.
@@ -70,6 +57,18 @@ impl Snapshot {
     #[must_use]
     pub fn entry(&self, provider: &str) -> Option<&Entry> {
         self.entries.get(provider)
+    }
+
+    /// Since when a provider is as it is.
+    #[must_use]
+    pub fn standing(&self, provider: &str) -> Option<&Standing> {
+        self.standings.of(provider)
+    }
+
+    /// What the config in use wants of a provider.
+    #[must_use]
+    pub fn config(&self, provider: &str) -> Option<&ProviderConfig> {
+        self.configs.get(provider)
     }
 
     /// Every provider, by name.

@@ -14,6 +14,7 @@ use std::{
 
 use futures::{
     FutureExt as _, StreamExt as _,
+    future::BoxFuture,
     stream::{self, BoxStream},
 };
 use notify::{EventKind, RecursiveMode, Watcher};
@@ -23,7 +24,14 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{current::Registry, reload::Reload, snapshot::Entry};
+use super::{
+    asking::{Asked, Reply, Report},
+    current::Registry,
+    entry::Entry,
+    outcome::Reloaded,
+    reload::Reload,
+    snapshot::Snapshot,
+};
 use crate::config::ConfigError;
 
 /// A change counts once nothing has happened for this long, so that a file being written is read when it is whole.
@@ -41,73 +49,141 @@ pub async fn look(registry: &Arc<Registry>) -> Option<Seen> {
     Some(Seen(look_at_files(registry).await?.1))
 }
 
-/// Finishes the `first` reload, and begins another one whenever the files differ from what was `seen` last, on SIGHUP, and
-/// when something that failed is to be tried again; until `end` is cancelled.
+/// The one task that reloads. It begins another reload whenever the files differ from what was seen last, on SIGHUP, when it
+/// is asked to, and when something that failed is to be tried again.
 ///
 /// A change does not wait for what still loads: that is begun anew with the changed config.
-pub async fn watch(registry: Arc<Registry>, first: Reload, mut seen: Option<Seen>, end: CancellationToken) {
-    // One waiting signal is enough: a reload reads everything.
-    let (signal, mut signals) = mpsc::channel::<()>(1);
-    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        if event.is_ok_and(|event| !matches!(event.kind, EventKind::Access(_))) {
-            // Full means that a signal is waiting already.
-            let _ = signal.try_send(());
-        }
-    })
-    .inspect_err(|error| tracing::warn!(%error, "file changes are noticed by polling only"))
-    .ok();
-    let mut hangups = hangups();
-    let mut watched = BTreeSet::new();
-    let mut loading = Some(first.finish().boxed());
-    let (mut hung_up, mut again) = (false, None);
-    loop {
-        let looked = tokio::select! {
-            looked = look_at_files(&registry) => looked,
-            () = end.cancelled() => return,
-        };
-        let Some((files, now)) = looked else { return };
-        let now = Some(Seen(now));
-        if let Some(watcher) = &mut watcher {
-            watched = watch_folders(watcher, &files, &watched);
-        }
-        let is_due = loading.is_none() && again.is_some_and(|at| at <= Instant::now());
-        if seen != now || hung_up || is_due {
-            let begun = async {
-                // The error is in the log, and the snapshot tells it.
-                let wanted = registry.wanted().await?;
-                loading = None;
-                Ok::<_, ConfigError>(registry.begin_with(wanted, hung_up).await)
-            };
-            let begun = tokio::select! {
-                begun = begun => begun,
+#[derive(Debug)]
+pub struct Reloader {
+    registry: Arc<Registry>,
+    asked: Asked,
+    reports: mpsc::Sender<Report>,
+    /// The problem of the config that was told last.
+    config_problem: Option<String>,
+    /// Who waits for the reload that is under way.
+    waiting: Vec<Reply>,
+}
+
+/// A reload that is under way.
+struct UnderWay {
+    /// What was in use when it began.
+    since: Arc<Snapshot>,
+    finishing: BoxFuture<'static, Reloaded>,
+}
+
+impl UnderWay {
+    fn of(reload: Reload) -> Self {
+        Self { since: reload.since(), finishing: reload.finish().boxed() }
+    }
+}
+
+impl Reloader {
+    /// One that answers those who ask it; to `reports` it tells what nobody has asked for.
+    #[must_use]
+    pub fn new(registry: Arc<Registry>, asked: Asked, reports: mpsc::Sender<Report>) -> Self {
+        Self { registry, asked, reports, config_problem: None, waiting: Vec::new() }
+    }
+
+    /// Finishes the `first` reload, of which it tells nothing, and goes on until `end` is cancelled.
+    pub async fn run(mut self, first: Reload, mut seen: Option<Seen>, end: CancellationToken) {
+        // One waiting signal is enough: a reload reads everything.
+        let (signal, mut signals) = mpsc::channel::<()>(1);
+        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+            if event.is_ok_and(|event| !matches!(event.kind, EventKind::Access(_))) {
+                // Full means that a signal is waiting already.
+                let _ = signal.try_send(());
+            }
+        })
+        .inspect_err(|error| tracing::warn!(%error, "file changes are noticed by polling only"))
+        .ok();
+        let mut hangups = hangups();
+        let mut watched = BTreeSet::new();
+        let mut loading = Some(UnderWay::of(first));
+        let (mut is_first, mut eager, mut again) = (true, false, None);
+        loop {
+            let looked = tokio::select! {
+                looked = look_at_files(&self.registry) => looked,
                 () = end.cancelled() => return,
             };
-            again = match begun {
-                Ok(reload) => {
-                    loading = Some(reload.finish().boxed());
-                    None
+            let Some((files, now)) = looked else { return };
+            let now = Some(Seen(now));
+            if let Some(watcher) = &mut watcher {
+                watched = watch_folders(watcher, &files, &watched);
+            }
+            let is_due = loading.is_none() && again.is_some_and(|at| at <= Instant::now());
+            if seen != now || eager || is_due {
+                let begun = tokio::select! {
+                    begun = self.begin(&mut loading, eager) => begun,
+                    () = end.cancelled() => return,
+                };
+                again = match begun {
+                    Ok(reload) => {
+                        loading = Some(UnderWay::of(reload));
+                        is_first = false;
+                        None
+                    }
+                    // What cannot be read now may be readable without any sign of it.
+                    Err(error) => error.is_passing().then(|| Instant::now() + POLL),
+                };
+                (seen, eager) = (now, false);
+            }
+            let finished = async {
+                match &mut loading {
+                    Some(loading) => (&mut loading.finishing).await,
+                    None => pending().await,
                 }
-                // What cannot be read now may be readable without any sign of it.
-                Err(error) => error.is_passing().then(|| Instant::now() + POLL),
             };
-            (seen, hung_up) = (now, false);
+            let next = again.map_or(POLL, |at| at.saturating_duration_since(Instant::now()).min(POLL));
+            tokio::select! {
+                reloaded = finished => {
+                    loading = None;
+                    again = again.into_iter().chain(self.registry.snapshot().next_try()).min();
+                    if !std::mem::take(&mut is_first) {
+                        self.tell(Ok(reloaded));
+                    }
+                }
+                Some(()) = signals.recv() => settle(&mut signals).await,
+                () = tokio::time::sleep(next) => {}
+                Some(()) = hangups.next() => eager = true,
+                Some(reply) = self.asked.next() => {
+                    self.waiting.push(reply);
+                    eager = true;
+                }
+                () = end.cancelled() => return,
+            }
         }
-        let finished = async {
-            match &mut loading {
-                Some(loading) => loading.await,
-                None => pending().await,
+    }
+
+    /// Begins a reload in the place of the one that is under way, unless the config cannot be used.
+    async fn begin(&mut self, loading: &mut Option<UnderWay>, eager: bool) -> Result<Reload, ConfigError> {
+        // An error is in the log, and the snapshot tells it.
+        let wanted = self.registry.wanted().await;
+        match wanted {
+            Ok(wanted) => {
+                self.config_problem = None;
+                // It has to be over before the next begins.
+                let since = loading.take().map(|under_way| under_way.since);
+                Ok(self.registry.begin_with(wanted, eager, since).await)
             }
+            Err(error) => {
+                self.tell(Err(error.clone()));
+                Err(error)
+            }
+        }
+    }
+
+    /// Tells those who wait what came of it. If nobody does, it is reported if it is news.
+    fn tell(&mut self, came_of_it: Report) {
+        let problem = came_of_it.as_ref().err().map(ToString::to_string);
+        let is_news = match &came_of_it {
+            Ok(reloaded) => reloaded.is_news(),
+            Err(_) => self.config_problem != problem,
         };
-        let next = again.map_or(POLL, |at| at.saturating_duration_since(Instant::now()).min(POLL));
-        tokio::select! {
-            _ = finished => {
-                loading = None;
-                again = again.into_iter().chain(registry.snapshot().next_try()).min();
-            }
-            Some(()) = signals.recv() => settle(&mut signals).await,
-            () = tokio::time::sleep(next) => {}
-            Some(()) = hangups.next() => hung_up = true,
-            () = end.cancelled() => return,
+        self.config_problem = problem;
+        let answered =
+            std::mem::take(&mut self.waiting).into_iter().filter_map(|reply| reply.send(came_of_it.clone()).ok());
+        if answered.count() == 0 && is_news && self.reports.try_send(came_of_it).is_err() {
+            tracing::error!("a reload is not on record: too many others wait to be");
         }
     }
 }

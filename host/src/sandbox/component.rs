@@ -27,6 +27,15 @@ pub struct Compiled {
     pub(super) limits: SandboxLimits,
     /// Callers' runs of it.
     pub(super) concurrency: FairSemaphore,
+    imports: Arc<[String]>,
+}
+
+impl Compiled {
+    /// The names of what it imports, as the component has them.
+    #[must_use]
+    pub fn imports(&self) -> &[String] {
+        &self.imports
+    }
 }
 
 /// A component with its imports, and where its functions are.
@@ -143,6 +152,7 @@ impl ProviderEngine {
         let exports = Exports::of(component)
             .ok_or_else(|| ContractError::Types(format!("{INTERFACE} does not export what it should")))?;
         let concurrency = FairSemaphore::new(limits.concurrent_calls.get(), limits.queued_calls.get());
-        Ok(Compiled { component: Linked { pre, exports }, limits, concurrency })
+        let imports = component.component_type().imports(&self.engine).map(|(name, _)| name.to_owned()).collect();
+        Ok(Compiled { component: Linked { pre, exports }, limits, concurrency, imports })
     }
 }

@@ -234,7 +234,8 @@ impl Hub {
             let path = component(&text[start + 1..end]);
             text.replace_range(start..end + ".wasm}".len(), &path.display().to_string());
         }
-        fs::write(self.config_path(), text).expect("the config is written");
+        // In one step: a file that is being written is read as it is by whoever looks just then.
+        super::testbed::replace(self.folder.path(), "provider-config.yaml", text.as_bytes());
     }
 
     /// A token for a new user.
@@ -291,11 +292,14 @@ impl Hub {
         rusqlite::Connection::open_with_flags(self.data().join("ops.db"), flags).expect("a database")
     }
 
-    /// Every event but those of the monitor and of commands, oldest first, as JSON objects.
+    /// Every event but those of the monitor, of commands, and of reloads that the hub saw the need of, oldest first, as JSON objects.
     pub fn events(&self) -> Vec<Value> {
         let database = self.database();
         let mut statement = database
-            .prepare("SELECT * FROM events WHERE surface NOT IN ('probe', 'cli') ORDER BY recorded_at, position")
+            .prepare(
+                "SELECT * FROM events WHERE surface NOT IN ('probe', 'cli') AND NOT (surface = 'hub' AND operation = 'reload') \
+                 ORDER BY recorded_at, position",
+            )
             .expect("a query");
         let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let rows = statement.query_map([], |row| {

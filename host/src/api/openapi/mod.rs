@@ -4,6 +4,7 @@
 //! It is made for client generators: every schema that others refer to is a component with a name of its own, and the same
 //! caller gets the same bytes as long as the config is the same and the same providers are up.
 
+mod admin;
 mod answers;
 mod names;
 mod trail;
@@ -100,6 +101,12 @@ fn document(offers: &Offers, server: &Server) -> Value {
         tags.push(trail::tag());
         schemas.extend(trail::schemas());
         paths.0.extend(trail::paths().map(|(path, operation)| (path.to_owned(), json!({ "get": operation }))));
+    }
+    if offers.administers() {
+        tags.push(admin::tag());
+        schemas.extend(admin::schemas());
+        let each = admin::paths().map(|(path, method, operation)| (path.to_owned(), json!({ method: operation })));
+        paths.0.extend(each);
     }
     json!({
         "openapi": "3.1.0",

@@ -1,0 +1,76 @@
+//! What admins do to the hub, and what it does to itself when files change. What changes something has a row of its own.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::mpsc, time::sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    AdminOperation, AdminOutput, Answer, Call, CallError, Hub, HubOperation, Operation, Principal, record::Draft,
+};
+use crate::{
+    limits::Permit,
+    names::{CorrelationId, Surface},
+    registry::{Reloaded, Report},
+};
+
+/// How long whoever asks for a reload waits for what loads. What takes longer is told as loading, and has a row of its own
+/// when it is done.
+const RELOADING: Duration = Duration::from_secs(25);
+/// How soon a reload is to be on record after all, where nothing could be recorded.
+const AGAIN: Duration = Duration::from_secs(1);
+
+impl Hub {
+    pub(super) async fn of_admin(&self, asked: &AdminOperation, draft: &mut Draft) -> Result<AdminOutput, CallError> {
+        match asked {
+            AdminOperation::Providers => Ok(AdminOutput::Providers(self.parts.registry.snapshot())),
+            AdminOperation::Reload => {
+                let report = self.parts.reloads.reload(RELOADING).await;
+                reloaded(report, draft).map(AdminOutput::Reloaded)
+            }
+        }
+    }
+}
+
+/// What came of a reload. It is on record if it has changed or refused something, and otherwise counted, as lists are.
+pub(super) fn reloaded(report: Report, draft: &mut Draft) -> Result<Reloaded, CallError> {
+    match report {
+        Ok(reloaded) => {
+            if reloaded.is_news() {
+                draft.begins_on_the_hub();
+            }
+            Ok(reloaded)
+        }
+        Err(error) => {
+            draft.begins_on_the_hub();
+            Err(CallError::ConfigRefused(error.to_string()))
+        }
+    }
+}
+
+/// Puts on record what reloads came to that nobody has asked for, until `end` is cancelled.
+pub async fn record_reloads(hub: Arc<Hub>, mut reports: mpsc::Receiver<Report>, end: CancellationToken) {
+    loop {
+        let report = tokio::select! {
+            biased;
+            Some(report) = reports.recv() => report,
+            () = end.cancelled() => return,
+        };
+        while let Answer { outcome: Err(CallError::NotRecorded(_)), .. } = hub.call(seen(report.clone())).await {
+            tokio::select! {
+                () = sleep(AGAIN) => {}
+                () = end.cancelled() => return,
+            }
+        }
+    }
+}
+
+fn seen(report: Report) -> Call {
+    Call {
+        principal: Principal::Hub,
+        permit: Ok(Permit::unlimited()),
+        surface: Surface::Hub,
+        correlation_id: CorrelationId::accept(None),
+        operation: Operation::OfHub(HubOperation::Reloaded(report)),
+    }
+}
