@@ -9,6 +9,7 @@ pub mod audit;
 pub mod call;
 pub mod cli;
 pub mod config;
+pub mod events;
 pub mod health;
 pub mod http;
 pub mod identity;

@@ -4,7 +4,7 @@ use chrono::{DateTime, SubsecRound as _, Utc};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{body::Body, usage::Usage};
+use super::{body::Body, cloud_event::ForOutbox, usage::Usage};
 use crate::{
     names::{Code, OperationKind, Role, Severity, Surface, words},
     text::plain,
@@ -102,6 +102,8 @@ pub struct Event {
     pub sharing: Sharing,
     /// What the call learnt of its upstream's quotas.
     pub quotas: Vec<UpstreamQuota>,
+    /// What it tells others.
+    pub outbox: ForOutbox,
 }
 
 /// What an upstream said is left of one of its quotas. Written with the event of the call that learnt it.
@@ -183,6 +185,7 @@ impl Event {
             severity: None,
             sharing: Sharing::Own,
             quotas: Vec::new(),
+            outbox: ForOutbox::default(),
         }
     }
 
@@ -263,6 +266,7 @@ impl Event {
             severity: None,
             sharing: if outcome == Outcome::Denied { Sharing::Second } else { Sharing::Own },
             quotas: Vec::new(),
+            outbox: ForOutbox::default(),
         }
     }
 

@@ -9,6 +9,7 @@ use super::{
     event::Event,
     frequent::{Frequent, Held},
     message::{Done, Message},
+    waiting::Errand,
 };
 
 /// An entry that is written now, and those who wait for it.
@@ -31,6 +32,8 @@ pub(super) struct Taken {
     pub(super) counted: Vec<(Uuid, Done)>,
     /// Writers to answer for.
     pub(super) dead: Vec<(Uuid, tokio::sync::oneshot::Sender<bool>)>,
+    /// What is to be done with the outbox.
+    pub(super) errands: Vec<Errand>,
     /// Whether no more messages are to be taken.
     pub(super) closes: bool,
 }
@@ -49,6 +52,7 @@ impl Intake {
         for message in arrived.drain(..) {
             match message {
                 Message::Close => taken.closes = true,
+                Message::Outbox(errand) => taken.errands.push(errand),
                 Message::Answer { dead, done } => taken.dead.push((dead, done)),
                 Message::Write { entry: Entry::Event(event), done } => match self.frequent.hold(event, now) {
                     Held::Counted(row) => taken.counted.push((row, done)),

@@ -96,6 +96,11 @@ impl Journal {
         if self.has_started { Ok(()) } else { self.start() }
     }
 
+    /// The store, for the outbox: that is no part of the chain.
+    pub(super) fn outbox(&mut self) -> &mut Ledger {
+        &mut self.ledger
+    }
+
     /// Writers that have left something unanswered and count as dead, but for those with a lock.
     pub(super) fn abandoned(&mut self) -> Result<Vec<Uuid>, Fault> {
         self.ledger.abandoned()

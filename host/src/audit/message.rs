@@ -3,7 +3,7 @@
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::{entry::Entry, error::AuditError};
+use super::{entry::Entry, error::AuditError, waiting::Errand};
 
 /// Told the id of the row that holds the operation, once that is on disk.
 pub(super) type Done = oneshot::Sender<Result<Uuid, AuditError>>;
@@ -15,6 +15,8 @@ pub(super) enum Message {
     Write { entry: Entry, done: Done },
     /// Answer for a writer that is dead, and say whether that is done.
     Answer { dead: Uuid, done: oneshot::Sender<bool> },
+    /// See to the outbox.
+    Outbox(Errand),
     /// End once what came before is durable, whoever may still hold the trail.
     Close,
 }

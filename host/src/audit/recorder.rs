@@ -3,6 +3,8 @@
 //! When a commit fails nothing new begins ([`Standing`]); events of operations that were under way are kept, and tried again
 //! until they are durable. That is bounded by what was under way. Their callers are told at once that they are not recorded.
 
+mod dispatch;
+
 use std::{collections::VecDeque, error::Error as _, path::Path, sync::Arc, thread, time::Duration};
 
 use tokio::{
@@ -20,6 +22,7 @@ use super::{
     journal::{BATCH, Journal},
     ledger::Fault,
     message::{Done, Message},
+    outbox,
     presence::Presence,
     sinks::Outlet,
     standing::Standing,
@@ -53,9 +56,19 @@ pub(super) struct Recorder {
     phase: Phase,
     standing: Arc<Standing>,
     outlet: Arc<Outlet>,
+    outbox: Arc<outbox::Shared>,
     /// Told of each commit.
     commits: watch::Sender<()>,
     presence: Presence,
+}
+
+/// What the writer shares with those who hold the trail.
+pub(super) struct Sharing {
+    pub(super) standing: Arc<Standing>,
+    pub(super) outlet: Arc<Outlet>,
+    pub(super) outbox: Arc<outbox::Shared>,
+    pub(super) commits: watch::Sender<()>,
+    pub(super) queue: mpsc::WeakSender<Message>,
 }
 
 impl Recorder {
@@ -63,10 +76,7 @@ impl Recorder {
     pub(super) fn open(
         data: &Path,
         database: Location,
-        standing: Arc<Standing>,
-        outlet: Arc<Outlet>,
-        commits: watch::Sender<()>,
-        queue: mpsc::WeakSender<Message>,
+        Sharing { standing, outlet, outbox, commits, queue }: Sharing,
     ) -> Result<Self, AuditError> {
         let id = Uuid::now_v7();
         let mut presence = Presence::announce(data, &database, id)?;
@@ -78,7 +88,8 @@ impl Recorder {
         }
         presence.watch(id, queue)?;
         let next_checkpoint = Instant::now() + FIRST_CHECKPOINT;
-        Ok(Self { journal, database, next_checkpoint, phase: Phase::Writable, standing, outlet, commits, presence })
+        let phase = Phase::Writable;
+        Ok(Self { journal, database, next_checkpoint, phase, standing, outlet, outbox, commits, presence })
     }
 
     pub(super) fn run(mut self, mut queue: mpsc::Receiver<Message>, clock: &runtime::Runtime) {
@@ -88,7 +99,7 @@ impl Recorder {
         while open {
             let dues = [intake.next_end(), self.next_try(), self.next_beat(), Some(self.next_checkpoint)];
             open = clock.block_on(receive(&mut queue, &mut arrived, dues.into_iter().flatten().min()));
-            let Taken { batch, counted, dead, closes } = intake.take(&mut arrived, Instant::now());
+            let Taken { batch, counted, dead, errands, closes } = intake.take(&mut arrived, Instant::now());
             open &= !closes;
             self.write(batch);
             if !open {
@@ -96,8 +107,12 @@ impl Recorder {
                 self.write(intake.all());
             }
             self.tell_counted(counted);
+            self.keep_within_bounds();
             if self.next_try().is_some_and(|next| next <= Instant::now()) {
                 self.try_again();
+            }
+            for errand in errands {
+                self.run_errand(errand);
             }
             for (writer, done) in dead {
                 self.answer_for(writer, done);
@@ -160,6 +175,7 @@ impl Recorder {
         self.standing.committing();
         match self.journal.commit(batch.iter().map(|writing| &writing.entry)) {
             Ok(rows) => {
+                self.note_outgoing(batch.iter().map(|writing| &writing.entry));
                 for (row, writing) in rows.into_iter().zip(batch) {
                     tell(writing.waiting, &row);
                 }
@@ -216,7 +232,11 @@ impl Recorder {
         match self.write_kept() {
             Ok(recorded) => {
                 tracing::warn!(recorded, database = %self.database, "operations can be recorded again");
+                let refusal = self.standing.refusal();
                 self.writable();
+                if let Some(refusal) = refusal {
+                    self.tell_of_outage(refusal);
+                }
             }
             Err(fault) => self.refuse(&fault),
         }

@@ -10,6 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
 use super::{
+    cloud_event::ForOutbox,
     event::{DURATION_MAX, Event, Outcome, Sharing},
     usage::Usage,
 };
@@ -159,6 +160,7 @@ impl TurnedAway {
             severity: None,
             sharing: Sharing::Own,
             quotas: Vec::new(),
+            outbox: ForOutbox::default(),
         }
     }
 }

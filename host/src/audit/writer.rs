@@ -18,7 +18,8 @@ use super::{
     error::AuditError,
     event::{Event, Intent},
     message::Message,
-    recorder::Recorder,
+    outbox::{self, Outbox},
+    recorder::{Recorder, Sharing},
     sinks::Outlet,
     standing::{Refusal, Standing},
     trail::Trail,
@@ -35,6 +36,7 @@ pub struct Audit {
     standing: Arc<Standing>,
     trail: Trail,
     outlet: Arc<Outlet>,
+    outbox: Outbox,
     thread: Arc<Mutex<Option<thread::JoinHandle<()>>>>,
     #[cfg(feature = "bench")]
     forgets: bool,
@@ -55,11 +57,19 @@ impl Audit {
         let database = database.into();
         let commits = watch::Sender::new(());
         let trail = Trail::of(&database, commits.clone());
-        let (data, weak) = (data.to_owned(), queue.downgrade());
-        let (told, given) = (Arc::clone(&standing), Arc::clone(&outlet));
+        let shared = Arc::<outbox::Shared>::default();
+        let outbox = Outbox::new(queue.downgrade(), Arc::clone(&shared));
+        let data = data.to_owned();
+        let sharing = Sharing {
+            standing: Arc::clone(&standing),
+            outlet: Arc::clone(&outlet),
+            outbox: shared,
+            commits,
+            queue: queue.downgrade(),
+        };
         // Opened by the thread that goes on with it: a database on a network is waited for on a runtime of that thread's own.
         let thread = thread::Builder::new().name("audit".to_owned()).spawn(move || {
-            let recorder = match Recorder::open(&data, database, told, given, commits, weak) {
+            let recorder = match Recorder::open(&data, database, sharing) {
                 Ok(recorder) => recorder,
                 // Whoever opens waits for it.
                 Err(error) => return drop(opened.send(Err(error))),
@@ -74,6 +84,7 @@ impl Audit {
             standing,
             trail,
             outlet,
+            outbox,
             thread: Arc::new(Mutex::new(Some(thread))),
             #[cfg(feature = "bench")]
             forgets: false,
@@ -99,6 +110,12 @@ impl Audit {
     #[must_use]
     pub fn trail(&self) -> &Trail {
         &self.trail
+    }
+
+    /// What was recorded for others and waits to be delivered.
+    #[must_use]
+    pub fn outbox(&self) -> &Outbox {
+        &self.outbox
     }
 
     /// Why nothing can be recorded; `None` while it is healthy.

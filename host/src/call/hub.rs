@@ -7,6 +7,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::CallError;
 use crate::{
     audit::{Audit, Refusal},
+    events::Events,
     health::HealthBoard,
     identity::{Caller, Identity},
     limits::{ConcurrencyLimit, Limiter, Often, Permit},
@@ -35,6 +36,8 @@ pub struct HubParts {
     pub vault: Arc<Vault>,
     /// What happened.
     pub audit: Audit,
+    /// What is told to others.
+    pub events: Events,
     /// How the providers are.
     pub health: HealthBoard,
     /// When the hub ends.
@@ -80,6 +83,12 @@ impl Hub {
     #[must_use]
     pub fn checkpoint_problem(&self) -> Option<String> {
         self.parts.audit.checkpoint_problem()
+    }
+
+    /// What is told to others.
+    #[must_use]
+    pub fn events(&self) -> &Events {
+        &self.parts.events
     }
 
     /// When the hub ends. What is answered for as long as a client stays ends with it.

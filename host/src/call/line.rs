@@ -8,15 +8,15 @@ use uuid::Uuid;
 
 use super::{
     AdminOutput, Answer, Call, CallError, Hub, HubOperation, Input, InputFault, Operation, Output, Principal,
-    ProviderOperation, administer::reloaded, hub::READ_ROLE, large::of_size, operation::Access, record::Draft,
-    run::Opening,
+    ProviderOperation, administer::reloaded, hub::READ_ROLE, large::of_size, operation::Access, publish::Published,
+    record::Draft, run::Opening,
 };
 use crate::{
-    audit::{AuditError, Costs, ReportedCost, UpstreamQuota, Usage, excerpt},
+    audit::{AuditError, Sharing, Usage, excerpt},
     config::RateLimits,
-    json::{self, Violation},
+    json::Violation,
     limits::LimitKey,
-    names::{CorrelationId, ItemKind, Owner, ToolClass, ToolRole},
+    names::{ItemKind, Owner, ToolClass, ToolRole},
     registry::{Entry, Index, Lost, Prompt, Revision, Tool},
     sandbox::Traces,
     stages::{self, Stage},
@@ -53,10 +53,14 @@ impl Hub {
                 return Answer { id, outcome: Err(AuditError::Refusing.into()) };
             }
         }
-        let Published { quotas, costs } = publish(&traces, &correlation_id);
+        let Published { quotas, costs, events } = self.publish(traces.take_events(), &draft, &correlation_id);
         let used = Usage { requests: traces.requests(), bytes: traces.bytes(), costs };
         let mut event = draft.finish(&outcome, traces.hostname(), used);
         event.quotas = quotas;
+        if !events.is_empty() {
+            // What it tells is written with a row of its own.
+            (event.outbox.events, event.sharing) = (events, Sharing::Own);
+        }
         match self.record(event).await {
             Ok(id) => Answer { id, outcome },
             Err(error) => Answer { id, outcome: Err(error.into()) },
@@ -203,11 +207,9 @@ impl Hub {
         let limits: &RateLimits = &revision.config.rate_limits;
         let Some(quota) = caller.tool_role().and_then(|role| limits.quota(role, class)) else { return Ok(()) };
         let key = LimitKey { user: caller.user, provider: revision.name.clone(), class };
-        self.parts.limiter.admit(&key, quota, limits.largest(class)).map_err(|retry_after| CallError::RateLimited {
-            provider: revision.name.to_string(),
-            class,
-            quota,
-            retry_after,
+        self.parts.limiter.admit(&key, quota, limits.largest(class)).map_err(|retry_after| {
+            self.parts.events.limit_reached(&revision.name, class);
+            CallError::RateLimited { provider: revision.name.to_string(), class, quota, retry_after }
         })
     }
 }
@@ -283,43 +285,4 @@ fn require_arguments(prompt: &Prompt, given: &[(String, String)]) -> Result<(), 
         .map(|(name, ..)| Violation { pointer: format!("/{name}"), message: "is required".to_owned() })
         .collect();
     if violations.is_empty() { Ok(()) } else { Err(InputFault::Invalid(violations).into()) }
-}
-
-/// What a provider calls the event that tells what is left of its upstream's quota.
-const QUOTA_EVENT: &str = "bulkhead.quota";
-
-/// ... and the one that tells what the call cost.
-const COST_EVENT: &str = "bulkhead.cost";
-
-/// What a call's events tell the hub itself.
-#[derive(Default)]
-struct Published {
-    quotas: Vec<UpstreamQuota>,
-    costs: Costs,
-}
-
-/// Sends the call's events on their way, which is to the log until there is a broker; quotas and costs are kept instead.
-fn publish(traces: &Traces, correlation_id: &CorrelationId) -> Published {
-    let mut published = Published::default();
-    for event in traces.take_events() {
-        let kept = match event.event_type.as_str() {
-            QUOTA_EVENT => {
-                serde_json::from_str(&event.data).map(|json::Object(quota)| published.quotas.push(quota)).is_ok()
-            }
-            COST_EVENT => is_kept(&mut published.costs, &event.data, correlation_id),
-            _ => false,
-        };
-        if !kept {
-            tracing::info!(target: "event", event_type = event.event_type, data = event.data, %correlation_id, "event");
-        }
-    }
-    published
-}
-
-/// Adds a cost that a provider reports; says whether it could be read.
-fn is_kept(costs: &mut Costs, data: &str, correlation_id: &CorrelationId) -> bool {
-    let reported = serde_json::from_str::<json::Object<ReportedCost>>(data).map_err(|error| error.to_string());
-    let kept = reported.and_then(|json::Object(cost)| costs.report(&cost).map_err(|error| error.to_string()));
-    kept.inspect_err(|why| tracing::warn!(%correlation_id, why, "what a provider says that a call cost is not kept"))
-        .is_ok()
 }

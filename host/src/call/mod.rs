@@ -16,6 +16,7 @@ mod monitor;
 mod nearest;
 mod offers;
 mod operation;
+mod publish;
 mod read_trail;
 mod record;
 mod refusal;

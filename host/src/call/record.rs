@@ -8,11 +8,11 @@ use uuid::Uuid;
 
 use super::{AdminOutput, Call, CallError, Hub, Operation, Output, Principal, ProviderOperation};
 use crate::{
-    audit::{AuditError, Body, Event, Intent, Outcome, Sharing, Usage, excerpt},
+    audit::{AuditError, Body, Event, ForOutbox, Intent, Outcome, Sharing, Usage, excerpt},
     config::KeptBodies,
     health::Health,
     identity::Caller,
-    names::{Code, OperationKind, Role, Severity, Surface},
+    names::{Code, OperationKind, ProviderName, Role, Severity, Surface},
     registry::MASK,
     sandbox::{Content, PromptMessage, PromptRole, ResourceBody, ResourceContent},
     text::plain,
@@ -141,6 +141,16 @@ impl Draft {
         }
     }
 
+    /// The provider that it is of.
+    pub(super) fn provider(&self) -> Option<ProviderName> {
+        self.provider.clone()?.try_into().ok()
+    }
+
+    /// The tool, resource or prompt that it is of.
+    pub(super) fn tool(&self) -> Option<&str> {
+        self.tool.as_deref()
+    }
+
     /// Whether the operation got as far as running.
     pub(super) fn has_begun(&self) -> bool {
         self.began
@@ -208,6 +218,7 @@ impl Draft {
             severity: self.severity,
             sharing,
             quotas: Vec::new(),
+            outbox: ForOutbox::default(),
         }
     }
 }

@@ -6,7 +6,7 @@ use chrono::Utc;
 
 use super::{CallError, Hub, hub::READ_ROLE};
 use crate::{
-    audit::{AuditError, Event, Sharing, Usage},
+    audit::{AuditError, Event, ForOutbox, Sharing, Usage},
     identity::{Caller, IdentityError},
     names::{CorrelationId, OperationKind, Surface},
 };
@@ -78,6 +78,7 @@ impl Hub {
             severity: None,
             sharing: Sharing::Second,
             quotas: Vec::new(),
+            outbox: ForOutbox::default(),
         };
         let hub = Arc::clone(self);
         // In a task of its own, like a call: a client that has gone is on record too.

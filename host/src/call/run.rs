@@ -225,6 +225,10 @@ impl Hub {
         if self.parts.health.note(&revision.name, &revision.id, is_current, health.clone()) {
             draft.has_news();
         }
+        if is_current() {
+            let down = (status == Status::Down).then(|| health.error.as_deref().unwrap_or_default());
+            self.parts.events.checked(&revision.name, down);
+        }
         Ok(health)
     }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::options::Options;
 use crate::{
-    audit::{Audit, Body, Event, Outcome, Sharing, Usage},
+    audit::{Audit, Body, Event, ForOutbox, Outcome, Sharing, Usage},
     names::{Code, CorrelationId, Kept, OperationKind, Surface},
     text::plain,
 };
@@ -88,6 +88,7 @@ pub(super) fn event(
         severity: None,
         sharing: Sharing::Own,
         quotas: Vec::new(),
+        outbox: ForOutbox::default(),
     }
 }
 

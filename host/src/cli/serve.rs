@@ -19,6 +19,7 @@ use crate::{
     audit::Audit,
     call::{Hub, HubParts, record_reloads, watch_health},
     config::CheckpointSink,
+    events::Events,
     health::HealthBoard,
     http::{self, Ending},
     identity::{Identity, IdpSettings, JwksSource, LocalKeys},
@@ -200,6 +201,7 @@ impl Running {
         let first = registry.begin().await?;
         let (reloads, asked) = Reloads::of(Arc::clone(&registry));
         let (reports, reported) = mpsc::channel(REPORTS);
+        let (events, untold) = Events::new(audit.clone());
         let hub = Hub::new(HubParts {
             registry: Arc::clone(&registry),
             reloads,
@@ -208,6 +210,7 @@ impl Running {
             concurrency,
             vault: Arc::new(vault(options, data).await?),
             audit: audit.clone(),
+            events: events.clone(),
             health: HealthBoard::default(),
             end: end.clone(),
         });
@@ -215,6 +218,7 @@ impl Running {
         tasks.spawn(Reloader::new(registry, asked, reports).run(first, seen, end.clone()));
         tasks.spawn(record_reloads(Arc::clone(&hub), reported, end.clone()));
         tasks.spawn(watch_health(Arc::clone(&hub), end.clone()));
+        tasks.spawn(events.record(untold, end.clone()));
         let (giver, given, giving) = (audit.clone(), Arc::clone(hub.registry()), end.clone());
         tasks.spawn(async move { giver.give_checkpoints(|| stdout.sinks(&given), &giving).await });
         Ok(Self { hub, audit, tasks, stdout })

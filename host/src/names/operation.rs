@@ -49,6 +49,12 @@ words! {
         ListProviders = "list_providers",
         /// Read the config and every component anew.
         Reload = "reload",
+        /// The hub tells of itself, by an event.
+        Tell = "tell",
+        /// Show what waits in the outbox, and what was delivered.
+        EventsList = "events_list",
+        /// Have events delivered anew.
+        EventsReplay = "events_replay",
         /// The hub's own row of what it refused while nothing could be recorded.
         Refuse = "refuse",
     }

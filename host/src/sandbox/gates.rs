@@ -123,6 +123,12 @@ impl From<SecretError> for secrets::Error {
     }
 }
 
+/// Whether only the hub itself may say this, in whatever spelling. Two types are said to the hub.
+fn is_of_the_hub(event_type: &str) -> bool {
+    let word = event_type.split('.').next().unwrap_or_default();
+    word.eq_ignore_ascii_case("bulkhead") && !["bulkhead.quota", "bulkhead.cost"].contains(&event_type)
+}
+
 impl events::Host for Guest {
     async fn emit(&mut self, event_type: String, mut data: String) -> wasmtime::Result<Result<(), events::Error>> {
         let Some(way_out) = &self.way_out else { return Ok(Err(events::Error::Invalid(CLOSED.to_owned()))) };
@@ -133,6 +139,10 @@ impl events::Host for Guest {
             && event_type.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'));
         if !named {
             let why = "the type is 1 to 128 of letters, digits, `.`, `-` and `_`";
+            return Ok(Err(events::Error::Invalid(why.to_owned())));
+        }
+        if is_of_the_hub(&event_type) {
+            let why = "types that begin with `bulkhead.` are the hub's, but for `bulkhead.quota` and `bulkhead.cost`";
             return Ok(Err(events::Error::Invalid(why.to_owned())));
         }
         if data.len() > EVENT_BYTES_MAX || serde_json::from_str::<serde::de::IgnoredAny>(&data).is_err() {

@@ -12,10 +12,13 @@ use rusqlite::Connection;
 pub(super) const BEFORE: u32 = 2;
 
 /// The newest schema version that this program knows.
-pub const VERSION: u32 = BEFORE + 1;
+pub const VERSION: u32 = BEFORE + 2;
 
 /// The migrations, in order. `PRAGMA ops.user_version` counts those applied, and those of before.
-const MIGRATIONS: [&str; (VERSION - BEFORE) as usize] = [include_str!("../../../migrations/sqlite/0001_trail.sql")];
+const MIGRATIONS: [&str; (VERSION - BEFORE) as usize] = [
+    include_str!("../../../migrations/sqlite/0001_trail.sql"),
+    include_str!("../../../migrations/sqlite/0002_events.sql"),
+];
 
 /// The migrations that a database of this version has not seen.
 pub(super) fn migrations_after(version: u32) -> &'static [&'static str] {

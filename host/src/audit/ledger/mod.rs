@@ -2,6 +2,7 @@
 
 mod fault;
 mod listed;
+mod outbox;
 pub(super) mod postgres;
 mod reading;
 pub(super) mod sqlite;

@@ -8,7 +8,10 @@ use sqlx_postgres::{PgConnection, Postgres};
 use super::PostgresError;
 
 /// The migrations, in order.
-pub(super) const MIGRATIONS: [&str; 1] = [include_str!("../../../../migrations/postgres/0001_trail.sql")];
+pub(super) const MIGRATIONS: [&str; 2] = [
+    include_str!("../../../../migrations/postgres/0001_trail.sql"),
+    include_str!("../../../../migrations/postgres/0002_events.sql"),
+];
 
 /// The newest version that this program knows.
 #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "there are few")]

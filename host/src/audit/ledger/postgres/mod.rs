@@ -5,6 +5,7 @@ mod conditions;
 mod import;
 mod insert;
 mod leases;
+pub(super) mod outbox;
 mod purge;
 mod read;
 mod reading;
@@ -132,7 +133,8 @@ impl PostgresLedger {
     pub(super) fn append(&mut self, batch: &Batch<'_>) -> Result<(), Unstored> {
         let appended = self.transact(Some(batch.head), async |connection, at| {
             follows(batch, at)?;
-            insert::batch(connection, batch).await.map_err(Unstored::from)
+            insert::batch(connection, batch).await?;
+            outbox::put(connection, batch.writer, &batch.entries).await.map_err(Unstored::from)
         });
         match appended {
             Err(Unstored::Fault(Fault::Postgres(error))) if error.is_of_the_row() => Err(self.rejected(batch, error)),
@@ -229,6 +231,15 @@ impl PostgresLedger {
     pub(super) fn end_lease(&mut self, is_answered: bool) -> Result<(), Fault> {
         let own = self.writer;
         self.session.run(async |connection| leases::end(connection, own, is_answered).await.map_err(Fault::from))
+    }
+
+    /// Does something for this writer that is no part of the trail.
+    pub(super) fn beside<T>(
+        &mut self,
+        work: impl AsyncFnOnce(&mut PgConnection, Uuid) -> Result<T, PostgresError>,
+    ) -> Result<T, Fault> {
+        let own = self.writer;
+        self.session.run(async |connection| work(connection, own).await.map_err(Fault::from))
     }
 
     /// All of `work` or nothing, under this writer's lease. It is told where the chain stands; `head` is where that stands

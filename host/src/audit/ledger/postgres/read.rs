@@ -11,6 +11,7 @@ use super::time::Millis;
 use crate::{
     audit::{
         body::Body,
+        cloud_event::ForOutbox,
         entry::{Entry, Place, Sealed},
         event::{Event, Intent, Sharing},
         seal::Head,
@@ -63,6 +64,7 @@ pub(super) fn event(row: &PgRow, writer: Uuid) -> Result<Sealed<Entry>, Unreadab
         severity: optional_word(row, "severity")?,
         sharing: Sharing::Own,
         quotas: Vec::new(),
+        outbox: ForOutbox::default(),
     };
     Ok(Sealed { place: place(row, writer)?, entry: Entry::Event(Box::new(event)) })
 }

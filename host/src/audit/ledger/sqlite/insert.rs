@@ -118,14 +118,14 @@ fn event(transaction: &Transaction<'_>, at: i64, place: &Place, event: &Event) -
         event.severity.map(Severity::as_str),
         event.replays.as_ref().map(Uuid::as_bytes),
     ])?)?;
+    // These are no part of the trail: what cannot be kept of them does not cost the row.
     match quotas(transaction, event) {
-        // They are no part of the trail: what cannot be kept of them does not cost the row.
         Err(error) if rejection::is_of_the_entry(&error) => {
             tracing::warn!(%error, "what a call learnt of quotas could not be kept");
-            Ok(())
         }
-        inserted => inserted,
+        inserted => inserted?,
     }
+    Ok(())
 }
 
 fn intent(transaction: &Transaction<'_>, at: i64, place: &Place, intent: &Intent) -> rusqlite::Result<()> {
@@ -176,7 +176,7 @@ fn quotas(transaction: &Transaction<'_>, event: &Event) -> rusqlite::Result<()> 
 }
 
 /// A statement that inserts a row has changed one row: a trigger can make it none, and no error.
-fn one(changed: usize) -> rusqlite::Result<()> {
+pub(super) fn one(changed: usize) -> rusqlite::Result<()> {
     if changed == 1 { Ok(()) } else { Err(rusqlite::Error::StatementChangedRows(changed)) }
 }
 

@@ -5,6 +5,7 @@ mod chains;
 mod guards;
 mod insert;
 pub(in crate::audit) mod moving;
+pub(super) mod outbox;
 mod position;
 mod purge;
 mod read;
@@ -124,7 +125,8 @@ impl SqliteLedger {
             }
             let number = number.map_or_else(|| insert::writer(transaction, batch.writer), Ok)?;
             for (index, sealed) in batch.entries.iter().enumerate() {
-                match insert::entry(transaction, number, sealed) {
+                let entry = insert::entry(transaction, number, sealed);
+                match entry.and_then(|()| outbox::put(transaction, number, sealed)) {
                     Err(error) if rejection::is_of_the_entry(&error) && !transaction.is_autocommit() => {
                         let why = rejection::of(transaction, number, sealed.entry, &error)?;
                         return Err(Unstored::Entry { index, why });
@@ -224,7 +226,22 @@ impl SqliteLedger {
         Ok(())
     }
 
-    fn connected(&self) -> Result<&Connection, Fault> {
+    /// The number of this writer in the outbox; nobody's is 0.
+    pub(super) fn number(&self) -> Result<i64, Fault> {
+        Ok(insert::number(self.connected()?, self.writer)?.unwrap_or(0))
+    }
+
+    /// Whether there is no sign of life of a writer.
+    pub(super) fn is_gone(&self, writer: Uuid) -> bool {
+        liveness::look(&self.data, writer) != liveness::Sign::Life
+    }
+
+    /// Does all of something that is no part of the trail, or nothing.
+    pub(super) fn beside<T>(&mut self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T, Fault> {
+        self.transact(None, |transaction, _, _| Ok(work(transaction)?))
+    }
+
+    pub(super) fn connected(&self) -> Result<&Connection, Fault> {
         self.connection.as_ref().ok_or(Fault::Moved(Moved { part: Part::Wal, replaced: false }))
     }
 

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::{
     super::super::{
         body::Body,
+        cloud_event::ForOutbox,
         entry::{Entry, Place, Sealed},
         event::{Event, Intent, Sharing},
         seal::Head,
@@ -67,6 +68,7 @@ pub(super) fn event(row: &Row<'_>, writer: Uuid) -> Result<Sealed<Entry>, Unread
         severity: optional(row, 29, word)?,
         sharing: Sharing::Own,
         quotas: Vec::new(),
+        outbox: ForOutbox::default(),
     };
     Ok(Sealed { place, entry: Entry::Event(Box::new(event)) })
 }
