@@ -7,6 +7,7 @@ mod admin;
 mod api;
 mod architecture;
 mod audit;
+mod backup;
 mod config;
 mod docs;
 mod health;

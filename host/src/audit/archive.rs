@@ -92,6 +92,14 @@ pub fn archive(data: &Path, database: &Location, before: DateTime<Utc>) -> Resul
     Ok(Moving { archives, is_shrunk })
 }
 
+/// The files of the folder `archive` that belong to a database.
+///
+/// # Errors
+/// When the database cannot be read.
+pub fn archives(database: &Path) -> Result<Vec<String>, StoreError> {
+    Ok(sqlite::moving::stated(database)?.into_iter().map(|archived| archived.file).collect())
+}
+
 /// Whoever takes something out of the database does so alone.
 pub(super) fn alone(data: &Path) -> Result<FileLock, ArchiveError> {
     match FileLock::acquire(&data.join("archive.lock"), PATIENCE) {

@@ -16,7 +16,8 @@ use super::{
 };
 use crate::store::{lock::FileLock, private_file};
 
-const FILE: &str = "audit.keys";
+/// The certificates of keys that followed others, in the data folder.
+pub const FILE: &str = "audit.keys";
 /// How long another command that makes a key is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 

@@ -114,7 +114,11 @@ impl Checkpoints {
             match serde_json::from_slice::<Document>(&line) {
                 Ok(document) if document.is_genuine(trusted) => {
                     for Tie { head, seq, writer } in document.heads {
-                        self.heads.entry((writer, seq, head)).or_insert_with(|| document.at.clone());
+                        let first = self.heads.entry((writer, seq, head)).or_insert_with(|| document.at.clone());
+                        // These texts are in the order of their times.
+                        if document.at < *first {
+                            first.clone_from(&document.at);
+                        }
                     }
                 }
                 Ok(document) => self.problems.push(format!(

@@ -9,13 +9,13 @@ use uuid::{Builder, Uuid};
 use super::{
     certificate::{self, Certificate},
     checkpoint::Document,
-    entry::Entry,
+    entry::{Entry, timestamp},
     error::AuditError,
     event::Event,
     key::AuditKey,
     ledger::{Fault, Ledger, Purged, Rejection, Stretch, Unstored, Untied, postgres::Lease},
     seal::{Batch, Head, is_signed, seal},
-    statement::{Archived, Checkpoint, FORMAT, Purge, Start, Statement, Tie},
+    statement::{Archived, Checkpoint, FORMAT, Purge, Restore, Start, Statement, Tie},
     vouched::vouched_for,
 };
 use crate::store::location::Location;
@@ -224,7 +224,16 @@ impl Journal {
 
     /// States what an archive holds.
     pub(super) fn archived(&mut self, archived: &Archived) -> Result<(), AuditError> {
-        let statement = Entry::Statement(Box::new(Statement::archive(archived)));
+        self.state(Statement::archive(archived))
+    }
+
+    /// States that the trail is that of a backup.
+    pub(super) fn restored(&mut self, backed_up_at: DateTime<Utc>) -> Result<(), AuditError> {
+        self.state(Statement::restore(&Restore { backed_up_at: timestamp(backed_up_at) }))
+    }
+
+    fn state(&mut self, statement: Statement) -> Result<(), AuditError> {
+        let statement = Entry::Statement(Box::new(statement));
         let written = self.write(vec![Cow::Owned(statement)], IfAnswered::Enough);
         let written = written.map_err(|fault| AuditError::Write(fault.to_string()))?;
         written.into_iter().collect::<Result<Vec<_>, _>>().map(drop)

@@ -15,7 +15,8 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 
 use crate::store::private_file;
 
-const KEY_FILE: &str = "audit.key";
+/// The private key, in the data folder.
+pub const KEY_FILE: &str = "audit.key";
 /// Length of a private key (its seed) and of a public one, in bytes.
 const KEY_LENGTH: usize = 32;
 

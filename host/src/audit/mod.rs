@@ -30,6 +30,7 @@ mod packed;
 mod presence;
 mod purge;
 mod recorder;
+mod restored;
 mod rollup;
 mod seal;
 mod sinks;
@@ -44,9 +45,9 @@ mod vouched;
 mod waiting;
 mod writer;
 
-pub use archive::{ArchiveError, Moving, archive};
+pub use archive::{ArchiveError, Moving, archive, archives};
 pub use body::{Body, excerpt};
-pub use certificate::renew as renew_key;
+pub use certificate::{FILE as CERTIFICATES_FILE, renew as renew_key};
 pub use checkpoint::CheckpointError;
 pub use cloud_event::{CloudEvent, ForOutbox, Outgoing, Said, Sayer};
 pub use copy::{Copied, CopyError, copy};
@@ -55,10 +56,12 @@ pub use error::AuditError;
 pub use event::{Event, Intent, Outcome, Sharing, UpstreamQuota};
 pub use filter::{Filter, FilterError, Parameter, Query, Scope, time};
 pub use heads::checkpoint;
-pub use key::{AuditKey, NoPublicKey, PublicKey};
+pub use key::{AuditKey, KEY_FILE, NoPublicKey, PublicKey};
 pub use ledger::ReadFault;
 pub use outbox::Outbox;
+pub use packed::path as archive_path;
 pub use purge::{Chosen, PurgeError, Removed, purge};
+pub use restored::state_restored;
 pub use standing::Refusal;
 pub use summary::{Dimension, SUMMED, Summary, UsageQuery};
 pub use trail::{
@@ -66,6 +69,6 @@ pub use trail::{
     ResumeToken, Shown, Streaming, TOTAL_MAX, Trail, TrailError, TrailFile,
 };
 pub use usage::{Costs, ReportedCost, Usage};
-pub use verify::{Report, VerifyError, verify};
+pub use verify::{Report, VerifyError, must_exist, verify};
 pub use waiting::{Backlog, Bounds, OutboxKey, Waiting};
 pub use writer::Audit;

@@ -66,6 +66,12 @@ pub(super) fn folder(database: &Path) -> PathBuf {
     database.parent().unwrap_or(Path::new(".")).join(FOLDER)
 }
 
+/// Where an archive of a database belongs; `None` if that is no archive's name.
+#[must_use]
+pub fn path(database: &Path, name: &str) -> Option<PathBuf> {
+    Archive::named(name).map(|archive| archive.path(database))
+}
+
 /// Packs a database into an archive, which is there whole or not at all, and which nobody can write to.
 pub(super) fn pack(from: &Path, to: &Path) -> io::Result<()> {
     let fresh = to.with_extension(format!("new-{}", Uuid::new_v4().simple()));

@@ -1,6 +1,7 @@
 //! What the hub states of the trail itself, as entries of the same chains.
 
-use serde::{Deserialize, Serialize};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize, de::Error as _};
 use uuid::Uuid;
 
 use super::{body::Digest, certificate::Certificate};
@@ -73,6 +74,13 @@ pub(super) struct Purge {
     pub(super) bodies: Vec<PurgedBody>,
 }
 
+/// The body of a `restore`: what was recorded between that time and this statement need not be there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Restore {
+    /// When the backup was made, as RFC 3339.
+    pub(super) backed_up_at: String,
+}
+
 /// A body that is not there any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct PurgedBody {
@@ -118,6 +126,10 @@ impl Statement {
         Self { kind: StatementKind::Purge, body: written(purge) }
     }
 
+    pub(super) fn restore(restore: &Restore) -> Self {
+        Self { kind: StatementKind::Restore, body: written(restore) }
+    }
+
     /// As it was read back.
     pub(super) fn read(kind: StatementKind, body: String) -> Self {
         Self { kind, body }
@@ -138,6 +150,7 @@ impl Statement {
             StatementKind::Checkpoint => serde_json::from_str::<Checkpoint>(&self.body).map(|stated| stated.ties),
             StatementKind::Archive => self.as_archived().map(|_| Vec::new()),
             StatementKind::Purge => self.purged().map(|_| Vec::new()),
+            StatementKind::Restore => self.backed_up_at().map(|_| Vec::new()),
         }
     }
 
@@ -145,8 +158,19 @@ impl Statement {
     pub(super) fn purged(&self) -> serde_json::Result<Vec<PurgedBody>> {
         match self.kind {
             StatementKind::Purge => serde_json::from_str::<Purge>(&self.body).map(|stated| stated.bodies),
-            StatementKind::Start | StatementKind::Checkpoint | StatementKind::Archive => Ok(Vec::new()),
+            StatementKind::Start | StatementKind::Checkpoint | StatementKind::Archive | StatementKind::Restore => {
+                Ok(Vec::new())
+            }
         }
+    }
+
+    /// When the backup was made that the trail was restored from, if it says that it was.
+    pub(super) fn backed_up_at(&self) -> serde_json::Result<Option<DateTime<Utc>>> {
+        if self.kind != StatementKind::Restore {
+            return Ok(None);
+        }
+        let Restore { backed_up_at } = serde_json::from_str(&self.body)?;
+        backed_up_at.parse().map(Some).map_err(serde_json::Error::custom)
     }
 
     /// The body of an `archive`.

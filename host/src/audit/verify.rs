@@ -85,7 +85,10 @@ pub fn verify(
 }
 
 /// Nothing is made here, not even a folder: whoever verifies an empty place is told so.
-pub(super) fn must_exist(database: &Location) -> Result<(), VerifyError> {
+///
+/// # Errors
+/// When there is no such file.
+pub fn must_exist(database: &Location) -> Result<(), VerifyError> {
     match database {
         Location::File(file) if !file.exists() => Err(VerifyError::Missing(file.clone())),
         Location::File(_) | Location::Postgres(_) => Ok(()),

@@ -2,6 +2,7 @@
 
 mod admin;
 mod allocator;
+mod backup;
 mod copy;
 mod filters;
 mod migrate;
@@ -40,10 +41,19 @@ pub fn main() -> ExitCode {
     match ran {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("bulkhead: {}", invocation::with_paths(&format!("{error:#}")));
+            eprintln!("bulkhead: {}", invocation::with_paths(&told(&error)));
             ExitCode::FAILURE
         }
     }
+}
+
+/// An error with its causes, each once: some messages have their cause in them already.
+fn told(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .skip(1)
+        .map(ToString::to_string)
+        .fold(error.to_string(), |told, cause| if told.contains(&cause) { told } else { format!("{told}: {cause}") })
 }
 
 /// What stands in the arguments every user of the machine can read; the environment only who runs the program.
@@ -70,6 +80,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Config { command } => admin::config(&options, command),
         Command::Compile => Ok(admin::compile()),
         Command::Migrate => migrate::run(&options),
+        Command::Backup(asked) => backup::make(&options, &asked),
+        Command::Restore(asked) => backup::restore(&options, &asked),
         Command::Audit { command } => trail::run(&options, &command),
     }
 }

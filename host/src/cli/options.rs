@@ -13,6 +13,7 @@ use super::filters::{
 };
 use crate::{
     audit::{self, PublicKey},
+    backup::Recipient,
     config::SecretName,
     http, invocation,
     limits::CALLS_PER_CALLER,
@@ -122,6 +123,10 @@ pub enum Command {
     Compile,
     /// Make or update the schema `ops` in PostgreSQL, as its owner; the hub then connects as a user with the role `bulkhead_hub`
     Migrate,
+    /// Make an encrypted backup of the database, the keys and the vault, also while the hub runs
+    Backup(BackupOptions),
+    /// Go on from a backup, in a data folder that is empty
+    Restore(RestoreOptions),
     /// Read the audit trail, or verify it
     Audit {
         /// What to do with it.
@@ -210,6 +215,32 @@ pub struct TokenOptions {
     /// How long it is valid: `30m`, `1h`, `7d`
     #[arg(long, default_value = "1h", value_parser = duration, value_name = "TIME")]
     pub ttl: Duration,
+}
+
+/// `bulkhead backup`.
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("what").required(true))]
+pub struct BackupOptions {
+    /// The file that is made; it must not be there yet
+    #[arg(long, group = "what", requires = "recipients", value_name = "FILE")]
+    pub to: Option<PathBuf>,
+    /// Who can read it: a public key `age1…`, as often as there are some
+    #[arg(long = "recipient", conflicts_with = "new_identity", value_name = "KEY")]
+    pub recipients: Vec<Recipient>,
+    /// Make no backup but a key for backups: write the private one to this file, which belongs far from this machine, and print
+    /// the public one
+    #[arg(long, group = "what", value_name = "FILE")]
+    pub new_identity: Option<PathBuf>,
+}
+
+/// `bulkhead restore`.
+#[derive(Debug, Args)]
+pub struct RestoreOptions {
+    /// The backup
+    pub backup: PathBuf,
+    /// File with a private key that it was made for, `AGE-SECRET-KEY-1…`
+    #[arg(long, value_name = "FILE")]
+    pub identity: PathBuf,
 }
 
 /// `bulkhead secrets`.

@@ -27,8 +27,8 @@ pub(super) fn run(options: &Options, command: &AuditCommand) -> anyhow::Result<E
         ),
         AuditCommand::Verify { keys, checkpoints, hub: None } => {
             let report = audit::verify(&options.data, &options.database()?, keys, checkpoints)?;
-            for problem in &report.problems {
-                println!("{problem}");
+            for told in report.problems.iter().chain(&report.declared) {
+                println!("{told}");
             }
             if report.problems.is_empty() {
                 println!("{}: nothing was changed or removed", scope(&report));

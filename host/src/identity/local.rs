@@ -27,7 +27,8 @@ use crate::{names::Role, store::private_file};
 /// Issuer and audience of local tokens.
 const ISSUER: &str = "urn:bulkhead:local";
 const AUDIENCE: &str = "urn:bulkhead:hub";
-const KEY_FILE: &str = "identity.key";
+/// The key pair, in the data folder.
+pub const KEY_FILE: &str = "identity.key";
 
 /// What went wrong with the local key.
 #[derive(Debug, thiserror::Error)]

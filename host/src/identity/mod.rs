@@ -20,5 +20,5 @@ mod verify;
 pub use caller::Caller;
 pub use error::{IdentityError, JwksError};
 pub use jwks::{IdpSettings, JwksSource};
-pub use local::{LocalKeys, LocalKeysError, MintRequest};
+pub use local::{KEY_FILE, LocalKeys, LocalKeysError, MintRequest};
 pub use source::Identity;

@@ -55,6 +55,10 @@ words! {
         EventsList = "events_list",
         /// Have events delivered anew.
         EventsReplay = "events_replay",
+        /// Make a backup.
+        Backup = "backup",
+        /// Go on from a backup.
+        Restore = "restore",
         /// The hub's own row of what it refused while nothing could be recorded.
         Refuse = "refuse",
     }

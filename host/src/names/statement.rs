@@ -13,5 +13,7 @@ words! {
         Archive = "archive",
         /// Which bodies were removed.
         Purge = "purge",
+        /// That the trail is one of a backup, without what came after it.
+        Restore = "restore",
     }
 }

@@ -7,5 +7,6 @@ pub mod lock;
 pub mod postgres;
 pub mod private_file;
 pub mod schema;
+pub mod scratch;
 pub mod small_file;
 pub mod sqlite;

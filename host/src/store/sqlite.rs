@@ -194,6 +194,18 @@ pub fn open_alone(path: &Path) -> Result<Connection, StoreError> {
     }
 }
 
+/// Copies a database as it is at one moment, also while others write to it, into a file that is empty and has no others beside it.
+///
+/// # Errors
+/// When it cannot be read, or the copy not be written.
+pub fn copy_whole(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let copied = attach(from, "ro").and_then(|connection| {
+        // The connection's patience is for others' writes; this takes as long as it takes.
+        connection.execute("VACUUM ops INTO ?1", [uri(to, "rw")]).map(drop)
+    });
+    copied.map_err(|source| StoreError::Sqlite { path: from.display().to_string(), source })
+}
+
 fn attach(path: &Path, mode: &str) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE

@@ -22,8 +22,10 @@ use crate::{
     store::{lock::FileLock, private_file},
 };
 
-const KEY_FILE: &str = "vault.key";
-const VAULT_FILE: &str = "vault.json";
+/// The key that seals secrets, in the data folder.
+pub const KEY_FILE: &str = "vault.key";
+/// The sealed secrets, in the data folder.
+pub const VAULT_FILE: &str = "vault.json";
 /// Held by whoever changes the vault, from reading it to having replaced it.
 const LOCK_FILE: &str = "vault.lock";
 /// How long a change waits for others that change the vault too.

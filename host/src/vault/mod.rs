@@ -25,6 +25,6 @@ mod value;
 pub use cached::Vault;
 pub use error::{SecretError, VaultError};
 pub use grants::Grants;
-pub use local::{LocalVault, SealedSecrets};
+pub use local::{KEY_FILE, LocalVault, SealedSecrets, VAULT_FILE};
 pub use references::CallSecrets;
 pub use value::{SECRET_MAX, SECRET_MIN, SecretValue};

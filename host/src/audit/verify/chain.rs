@@ -219,6 +219,9 @@ impl Chain {
                 if statement.kind() == StatementKind::Start {
                     self.key = key(statement, trusted, writer, report);
                 }
+                if let Ok(Some(backed_up_at)) = statement.backed_up_at() {
+                    ties.restored(backed_up_at, place.recorded_at, report);
+                }
                 match statement.ties() {
                     Ok(stated) => ties.stated(stated, (writer, place.seq)),
                     Err(error) => {

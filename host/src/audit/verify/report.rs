@@ -9,6 +9,8 @@ pub struct Report {
     pub writers: u64,
     /// What is wrong, each in a sentence. Empty: nothing was tampered with.
     pub problems: Vec<String>,
+    /// What is not there, or not as it was, by a signed statement that says so.
+    pub declared: Vec<String>,
 }
 
 /// How many problems are listed before the walk stops listing.
@@ -18,6 +20,12 @@ impl Report {
     pub(super) fn problems_if(&mut self, found: Option<String>) {
         if let Some(text) = found {
             self.problem(text);
+        }
+    }
+
+    pub(super) fn declared(&mut self, text: String) {
+        if self.declared.len() < PROBLEMS_MAX {
+            self.declared.push(text);
         }
     }
 

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use super::{
-    super::{seal::Head, statement::Tie},
+    super::{entry::timestamp, seal::Head, statement::Tie},
     report::Report,
 };
 
@@ -24,6 +25,8 @@ pub(super) struct Ties {
     listed: BTreeSet<(At, At)>,
     /// Heads that checkpoints from outside the database name.
     outside: Heads,
+    /// What restores from backups declare: when each backup was made, and when it was restored.
+    gaps: Vec<(DateTime<Utc>, DateTime<Utc>)>,
     /// The entries that are named, with the signed head there once it has been met. Others need not be remembered.
     heads: BTreeMap<At, Option<[u8; 32]>>,
 }
@@ -31,7 +34,7 @@ pub(super) struct Ties {
 impl Ties {
     pub(super) fn new(outside: Heads) -> Self {
         let heads = outside.keys().map(|(writer, seq, _)| ((*writer, *seq), None)).collect();
-        Self { writers: BTreeSet::new(), stated: Vec::new(), listed: BTreeSet::new(), outside, heads }
+        Self { writers: BTreeSet::new(), stated: Vec::new(), listed: BTreeSet::new(), outside, gaps: Vec::new(), heads }
     }
 
     pub(super) fn writer(&mut self, writer: Uuid) {
@@ -45,6 +48,20 @@ impl Ties {
 
     pub(super) fn stated(&mut self, ties: Vec<Tie>, by: At) {
         self.stated.extend(ties.into_iter().map(|tie| (tie, by)));
+    }
+
+    pub(super) fn restored(&mut self, backed_up_at: DateTime<Utc>, restored_at: DateTime<Utc>, report: &mut Report) {
+        report.declared(format!(
+            "on {} the trail was restored from the backup of {}: what was recorded between these is not in it",
+            timestamp(restored_at),
+            timestamp(backed_up_at)
+        ));
+        self.gaps.push((backed_up_at, restored_at));
+    }
+
+    /// Whether somebody has declared that what was seen at that time is not there.
+    fn is_declared(&self, at: &str) -> bool {
+        at.parse().is_ok_and(|at: DateTime<Utc>| self.gaps.iter().any(|(from, until)| (*from..=*until).contains(&at)))
     }
 
     pub(super) fn head(&mut self, writer: Uuid, head: Head) {
@@ -80,6 +97,13 @@ impl Ties {
 
     fn end_outside(&mut self, report: &mut Report) {
         for ((writer, seq, head), at) in std::mem::take(&mut self.outside) {
+            let found = self.heads.get(&(writer, seq)).copied().flatten();
+            if found.is_none() && self.is_declared(&at) {
+                report.declared(format!(
+                    "entry {seq} of hub run {writer}, which the checkpoint of {at} saw, is not there, as a restore declares"
+                ));
+                continue;
+            }
             report.problems_if(match self.heads.get(&(writer, seq)) {
                 _ if !self.writers.contains(&writer) => Some(format!(
                     "hub run {writer} is missing: the checkpoint of {at} saw it, up to entry {seq}. It was removed, or an older \
