@@ -21,7 +21,10 @@ pub enum OutboundError {
     /// The name does not resolve.
     #[error("{0}")]
     Dns(String),
-    /// No connection, or it broke, or the answer was not HTTP.
+    /// No connection: nothing was sent.
+    #[error("{0}")]
+    NoConnection(String),
+    /// The connection broke, or the answer was not HTTP.
     #[error("{0}")]
     Connection(String),
     /// The certificate was refused or the handshake failed.

@@ -10,7 +10,7 @@ use super::target::Target;
 pub(super) fn no_connection(error: &(dyn Error + 'static), target: &Target) -> OutboundError {
     told(error, target).unwrap_or_else(|| {
         let kind = kind(error);
-        OutboundError::Connection(format!(
+        OutboundError::NoConnection(format!(
             "no connection to {target}{kind}: check that it runs, and that the hub's network leads there"
         ))
     })

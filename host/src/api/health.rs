@@ -21,7 +21,7 @@ use crate::{
     http::{self, Admission, Correlation, Refused},
     identity::Caller,
     names::{OperationKind, Owner, ProviderName, Surface},
-    registry::{Entry, Snapshot},
+    registry::{Entry, Revision, Snapshot},
     text::whole_seconds,
     tls::Tls,
 };
@@ -119,12 +119,23 @@ pub(super) fn of(hub: &Hub, name: &ProviderName, entry: &Entry) -> Health {
             let last = hub.health().last(name, &revision.id);
             let unknown = || unchecked(name.as_str(), Status::Degraded, Some("not checked yet".to_owned()));
             let mut health = last.unwrap_or_else(unknown);
+            tell_of_breakers(revision, &mut health);
             if let Some(problem) = problem {
                 health.status = health.status.max(Status::Degraded);
                 health.error = Some(format!("an older revision is serving, because {problem}"));
             }
             health
         }
+    }
+}
+
+/// An upstream that keeps failing is told as soon as it is known, whatever the last check found.
+fn tell_of_breakers(revision: &Revision, health: &mut Health) {
+    if let Some(open) = revision.breakers.all_open() {
+        (health.status, health.error) = (Status::Down, Some(open.to_string()));
+    } else if let Some(open) = revision.breakers.open().first() {
+        health.status = health.status.max(Status::Degraded);
+        health.error = Some(open.to_string());
     }
 }
 

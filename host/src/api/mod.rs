@@ -3,6 +3,7 @@
 mod admin;
 mod health;
 mod openapi;
+mod readiness;
 mod routes;
 mod stream;
 mod tools;

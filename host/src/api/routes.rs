@@ -7,7 +7,7 @@ use axum::{
     routing::{get, post},
 };
 
-use super::{admin, health, openapi, stream, tools, trail};
+use super::{admin, health, openapi, readiness, stream, tools, trail};
 use crate::{
     call::Hub,
     http::{PublicAddress, Routes, problem},
@@ -33,5 +33,7 @@ pub fn routes(address: &PublicAddress) -> Routes {
 
 /// Those that need none.
 pub fn open(address: &PublicAddress) -> Router<Arc<Hub>> {
-    Router::new().route("/health", get(health::all).layer(Extension(address.tls.clone())))
+    Router::new()
+        .route("/health", get(health::all).layer(Extension(address.tls.clone())))
+        .route("/readyz", get(readiness::readyz))
 }

@@ -80,6 +80,9 @@ impl CallError {
             Self::Unavailable { .. } => {
                 ("go on without this provider, or tell an admin", Retry::After(crate::health::RECHECK_DOWN))
             }
+            Self::CircuitOpen { open, .. } => {
+                ("go on without this provider, or tell an admin if it persists", Retry::After(open.retry_after))
+            }
             Self::Loading(_) => ("wait", Retry::After(LOADING)),
             Self::Forbidden { .. } => ("go on without it, or have an admin grant the role", Retry::Fixed),
             Self::Misaddressed(_) => ("use the hub's own URL, or tell its admin", Retry::Fixed),

@@ -9,6 +9,7 @@ use super::{InputFault, Misaddress};
 use crate::{
     audit::{AuditError, Outcome, TrailError},
     config::Quota,
+    health::CircuitOpen,
     identity::IdentityError,
     json::{Violation, listed},
     limits::{ConcurrencyExceeded, TooOften},
@@ -105,6 +106,14 @@ pub enum CallError {
         /// Why, and how to fix it.
         reason: String,
     },
+    /// The provider's upstream keeps failing, so nothing is sent there.
+    #[error("`{provider}` is not available: {open}")]
+    CircuitOpen {
+        /// The provider.
+        provider: String,
+        /// Which upstream, and for how long.
+        open: CircuitOpen,
+    },
     /// The provider is new and not ready yet.
     #[error("`{0}` is still loading: try again in a few seconds")]
     Loading(String),
@@ -178,6 +187,7 @@ impl CallError {
             Self::UnknownItem { kind: ItemKind::Prompt, .. } => Code::UnknownPrompt,
             Self::Ambiguous { .. } => Code::AmbiguousName,
             Self::Disabled(_) | Self::Unavailable { .. } => Code::ProviderUnavailable,
+            Self::CircuitOpen { .. } => Code::CircuitOpen,
             Self::Loading(_) => Code::Loading,
             Self::Forbidden { .. } => Code::RoleTooLow,
             Self::Misaddressed(Misaddress::Host(_)) => Code::HostRefused,
@@ -220,6 +230,7 @@ impl CallError {
             Self::Unauthenticated(_)
             | Self::Disabled(_)
             | Self::Unavailable { .. }
+            | Self::CircuitOpen { .. }
             | Self::Loading(_)
             | Self::Run(RunError::Busy(_))
             | Self::Trail(TrailError::TooLong | TrailError::Away)

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     audit::{AuditError, Sharing, Usage, excerpt},
     config::RateLimits,
+    health::Sender,
     json::Violation,
     limits::LimitKey,
     names::{ItemKind, Owner, ToolClass, ToolRole},
@@ -135,7 +136,7 @@ impl Hub {
                 let tool = revision.tool(tool).ok_or_else(|| unknown(revision, ItemKind::Tool, tool))?;
                 stages::ends(Stage::LookUp);
                 authorize(principal, tool.grant.min_role)?;
-                self.fail_fast(revision)?;
+                self.fail_fast(principal, revision)?;
                 self.limit(principal, revision, tool.class)?;
                 stages::ends(Stage::Limit);
                 let Written { text, kept, masked } = validated_input(tool, input).await?;
@@ -191,11 +192,14 @@ impl Hub {
 
     fn admit_read(&self, principal: &Principal, revision: &Revision) -> Result<(), CallError> {
         authorize(principal, READ_ROLE)?;
-        self.fail_fast(revision)?;
+        self.fail_fast(principal, revision)?;
         self.limit(principal, revision, ToolClass::Read)
     }
 
-    fn fail_fast(&self, revision: &Revision) -> Result<(), CallError> {
+    fn fail_fast(&self, principal: &Principal, revision: &Revision) -> Result<(), CallError> {
+        if let Some(open) = revision.breakers.all_refuse(sender_of(principal)) {
+            return Err(CallError::CircuitOpen { provider: revision.name.to_string(), open });
+        }
         match self.parts.health.down(&revision.name, &revision.id) {
             None => Ok(()),
             Some(reason) => Err(CallError::Unavailable { provider: revision.name.to_string(), reason }),
@@ -243,6 +247,14 @@ fn belongs_to_nobody(asked: &ProviderOperation, index: &Index) -> CallError {
     match lost {
         Some(Lost::Ambiguous(choices)) => CallError::Ambiguous { kind, name: plain::name(name), choices },
         _ => CallError::UnknownItem { provider: "the hub".to_owned(), kind, name: plain::name(name) },
+    }
+}
+
+/// On whose behalf the requests of a call are sent.
+fn sender_of(principal: &Principal) -> Sender {
+    match principal {
+        Principal::Hub => Sender::Hub,
+        Principal::Caller(caller) => Sender::Caller(caller.user),
     }
 }
 

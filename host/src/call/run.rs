@@ -22,7 +22,7 @@ use super::{
 use crate::{
     audit::excerpt,
     config::ToolTimeout,
-    health::{CHECK_TIME, Health, Status},
+    health::{CHECK_TIME, Health, Sender, Status},
     invocation,
     json::{self, JsonError, Violation},
     names::{Code, ResourceUri, Severity, ToolClass},
@@ -56,6 +56,7 @@ impl Hub {
         opening: Opening<'_>,
         draft: &mut Draft,
     ) -> Result<Output, CallError> {
+        let traces = opening.traces;
         let timeout = tool.grant.timeout_ms.duration();
         let acting = if tool.class == ToolClass::Read { Acting::Reading } else { Acting::Anything };
         let (run, secrets) = self.open(revision, opening, timeout, acting);
@@ -65,7 +66,7 @@ impl Hub {
         stages::ends(Stage::Leave);
         let mut output = match answer {
             Ok(output) => output,
-            Err(fault) => return Err(scrubbed(revision, fault.into(), secrets).await),
+            Err(fault) => return Err(fault_of(revision, fault.into(), traces, secrets).await),
         };
         let snapshot = self.parts.registry.snapshot();
         Labels::new(&snapshot, revision, None).put(Place::Tool, output.content.iter_mut().enumerate())?;
@@ -93,13 +94,14 @@ impl Hub {
         opening: Opening<'_>,
         draft: &Draft,
     ) -> Result<Output, CallError> {
+        let traces = opening.traces;
         let (run, secrets) = self.open(revision, opening, ToolTimeout::default().duration(), Acting::Reading);
         let context = context(revision, &run, draft);
         let sandbox = self.parts.registry.sandbox();
         let answer = sandbox.read_resource(&revision.compiled, run, context, uri.to_string()).await?;
         let mut contents = match answer {
             Ok(contents) => contents,
-            Err(fault) => return Err(scrubbed(revision, fault.into(), secrets).await),
+            Err(fault) => return Err(fault_of(revision, fault.into(), traces, secrets).await),
         };
         let snapshot = self.parts.registry.snapshot();
         Labels::new(&snapshot, revision, Some(uri)).put_on_resources(contents.iter_mut().enumerate())?;
@@ -121,6 +123,7 @@ impl Hub {
         opening: Opening<'_>,
         draft: &Draft,
     ) -> Result<Output, CallError> {
+        let traces = opening.traces;
         let (run, secrets) = self.open(revision, opening, ToolTimeout::default().duration(), Acting::Reading);
         let context = context(revision, &run, draft);
         let sandbox = self.parts.registry.sandbox();
@@ -128,7 +131,7 @@ impl Hub {
             sandbox.get_prompt(&revision.compiled, run, context, prompt.to_owned(), arguments.to_vec()).await?;
         let mut messages = match answer {
             Ok(messages) => messages,
-            Err(fault) => return Err(scrubbed(revision, fault.into(), secrets).await),
+            Err(fault) => return Err(fault_of(revision, fault.into(), traces, secrets).await),
         };
         let snapshot = self.parts.registry.snapshot();
         let contents = messages.iter_mut().map(|message| &mut message.content).enumerate();
@@ -175,6 +178,7 @@ impl Hub {
         opening: Opening<'_>,
         draft: &mut Draft,
     ) -> Result<Health, CallError> {
+        let traces = opening.traces;
         let (run, secrets) = self.open(revision, opening, CHECK_TIME, Acting::Reading);
         let context = context(revision, &run, draft);
         let found = self.parts.registry.sandbox().check_health(&revision.compiled, run, context).await;
@@ -192,7 +196,9 @@ impl Hub {
                     HealthStatus::Degraded => Status::Degraded,
                     HealthStatus::Down => Status::Down,
                 };
-                let code = (status == Status::Down).then_some(Code::ProviderDown);
+                // What the hub did not send says nothing of the provider: calls go on as far as the breaker lets them.
+                let why = if traces.circuit_open().is_some() { Code::CircuitOpen } else { Code::ProviderDown };
+                let code = (status == Status::Down).then_some(why);
                 (status, Some(reason).filter(|reason| !reason.is_empty() && status != Status::Ok), code)
             }
             Err(error @ RunError::Cancelled) => return Err(error.into()),
@@ -240,21 +246,26 @@ impl Hub {
         timeout: Duration,
         acting: Acting,
     ) -> (Run, Arc<CallSecrets>) {
-        let secrets = Arc::new(CallSecrets::new(Arc::clone(&self.parts.vault), Arc::clone(&revision.grants)));
-        let gates = GateSet {
-            provider: revision.name.clone(),
-            outbound: Arc::clone(&revision.outbound),
-            acting,
-            secrets: Arc::clone(&secrets),
-            traces: opening.traces.clone(),
-            correlation_id: opening.call.correlation_id.to_string(),
-        };
         let taker = match (&opening.call.operation, &opening.call.principal) {
             // Whoever asks: there is one check of a provider at a time.
             (Operation::OfProvider { asked: ProviderOperation::CheckHealth, .. }, _) | (_, Principal::Hub) => {
                 Taker::Hub
             }
             (_, Principal::Caller(caller)) => Taker::Caller(caller.user),
+        };
+        let secrets = Arc::new(CallSecrets::new(Arc::clone(&self.parts.vault), Arc::clone(&revision.grants)));
+        let gates = GateSet {
+            provider: revision.name.clone(),
+            outbound: Arc::clone(&revision.outbound),
+            breakers: Arc::clone(&revision.breakers),
+            sender: match taker {
+                Taker::Caller(user) => Sender::Caller(user),
+                Taker::Hub => Sender::Hub,
+            },
+            acting,
+            secrets: Arc::clone(&secrets),
+            traces: opening.traces.clone(),
+            correlation_id: opening.call.correlation_id.to_string(),
         };
         (Run { gates, taker, timeout, cancelled: opening.gone }, secrets)
     }
@@ -271,7 +282,18 @@ fn context(revision: &Revision, run: &Run, draft: &Draft) -> CallContext {
     }
 }
 
-async fn scrubbed(revision: &Revision, mut fault: ProviderFault, secrets: Arc<CallSecrets>) -> CallError {
+/// A provider's own error, without secrets. Where it blames its upstream and the hub has sent nothing there, that is told: the
+/// reason is the hub's.
+async fn fault_of(
+    revision: &Revision,
+    mut fault: ProviderFault,
+    traces: &Traces,
+    secrets: Arc<CallSecrets>,
+) -> CallError {
+    let blames = matches!(fault.code, Code::UpstreamFailed | Code::UpstreamUnreachable | Code::UpstreamTimeout);
+    if let Some(open) = traces.circuit_open().filter(|_| blames) {
+        return CallError::CircuitOpen { provider: revision.name.to_string(), open };
+    }
     let searched = of_answer(&revision.searches, fault.message.len(), move || {
         secrets.scrub(&mut fault.message);
         invocation::complete(&mut fault.message);

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{
     bounded::ToolTimeout,
+    breaker::BreakerSettings,
     filled,
     granted::Granted,
     kept::{AuditConfig, KeptBodies},
@@ -16,7 +17,7 @@ use super::{
 };
 use crate::{
     names::{ProviderName, ToolClass, ToolName, ToolRole, UriPattern},
-    outbound::{DnsServer, HostRule, QueryUrl},
+    outbound::{DnsServer, HostRule, QueryUrl, Target},
 };
 
 /// The whole file.
@@ -109,6 +110,9 @@ pub struct ProviderConfig {
     /// Bounds of the sandbox.
     #[serde(default)]
     pub sandbox: SandboxLimits,
+    /// When requests to an upstream that fails are no longer sent.
+    #[serde(default)]
+    pub breaker: BreakerSettings,
     /// The tools that are exposed. One that is not listed is not reachable.
     pub tools: Vec<ToolGrant>,
     /// The resources that can be read, by URI or template as the component writes them, or `all`; none when left out.
@@ -194,6 +198,12 @@ impl HostEntry {
     #[must_use]
     pub fn is_within(&self, other: &Self) -> bool {
         self.rule.is_within(&other.rule)
+    }
+
+    /// The one place that it allows, unless it is a wildcard.
+    #[must_use]
+    pub fn target(&self) -> Option<Target> {
+        self.rule.target()
     }
 }
 

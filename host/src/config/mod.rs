@@ -1,6 +1,7 @@
 //! `provider-config.yaml`: the single source of truth for what providers exist and what they are granted.
 
 mod bounded;
+mod breaker;
 mod check;
 mod file;
 mod filled;
@@ -15,6 +16,7 @@ mod sink;
 mod withdrawal;
 
 pub use bounded::ToolTimeout;
+pub use breaker::{BreakerPercent, BreakerSettings};
 pub use file::{
     Config, HostEntry, OutboundConfig, ProviderConfig, QueryEntry, SecretGrant, SecretName, ToolGrant, Version,
 };

@@ -12,7 +12,7 @@ impl ProviderConfig {
     /// Whether `old` is granted anything that this one is not: then nothing that was loaded with `old` may go on serving in
     /// place of what this one wants.
     ///
-    /// The component, its `settings` and the `schema_version`s of tools are no grants.
+    /// The component, its `settings`, its `breaker` and the `schema_version`s of tools are no grants.
     #[must_use]
     pub fn withdraws_from(&self, old: &Self) -> bool {
         // Without `..`, so that a new field cannot be forgotten here.
@@ -27,6 +27,7 @@ impl ProviderConfig {
             settings: _,
             keep,
             sandbox,
+            breaker: _,
             tools,
             resources,
             resources_for,

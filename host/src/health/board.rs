@@ -157,12 +157,14 @@ impl HealthBoard {
         (check.at.elapsed() < FRESH).then(|| check.health.clone())
     }
 
-    /// Why a provider is down; `None` while it is not known to be.
+    /// Why a provider is down; `None` while it is not known to be. A check that a circuit breaker has kept from its upstream does
+    /// not know: the breaker itself says when a call may try.
     #[must_use]
     pub fn down(&self, provider: &ProviderName, revision: &str) -> Option<String> {
         let checks = self.lock();
         let check = checks.get(provider).filter(|check| check.revision == revision)?;
-        (check.health.status == Status::Down).then(|| check.health.error.clone().unwrap_or_default())
+        let is_known = check.health.code != Some(Code::CircuitOpen);
+        (check.health.status == Status::Down && is_known).then(|| check.health.error.clone().unwrap_or_default())
     }
 
     /// Whether a check of a provider's `revision` is due.

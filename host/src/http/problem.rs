@@ -109,6 +109,7 @@ fn title(error: &CallError) -> &'static str {
         CallError::UnknownProvider(_) | CallError::UnknownItem { .. } => "Not found",
         CallError::Ambiguous { .. } => "Ambiguous name",
         CallError::Disabled(_) | CallError::Unavailable { .. } => "Provider not available",
+        CallError::CircuitOpen { .. } => "Upstream keeps failing",
         CallError::Loading(_) => "Provider still loading",
         CallError::Forbidden { .. } => "Role too low",
         CallError::Misaddressed(_) => "Host or origin not allowed",

@@ -56,6 +56,8 @@ words! {
         AmbiguousName = "ambiguous_name",
         /// The provider is disabled, down or not loaded.
         ProviderUnavailable = "provider_unavailable",
+        /// The provider's upstream keeps failing, so it is sent nothing.
+        CircuitOpen = "circuit_open",
         /// The provider is still loading.
         Loading = "loading",
         // The request.

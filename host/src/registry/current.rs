@@ -8,7 +8,11 @@ use tokio::{
     time::timeout,
 };
 
-use super::{snapshot::Snapshot, standing::Loads};
+use super::{
+    awaited::{Awaited, Start},
+    snapshot::Snapshot,
+    standing::Loads,
+};
 use crate::{config::CheckpointSink, outbound::OwnAddress, sandbox::Sandbox};
 
 /// Where the registry gets everything from.
@@ -32,6 +36,7 @@ pub struct Registry {
     pub(super) reloading: Arc<Mutex<()>>,
     pub(super) changes: watch_channel::Sender<u64>,
     pub(super) loads: Loads,
+    pub(super) start: Start,
 }
 
 impl Registry {
@@ -47,6 +52,7 @@ impl Registry {
             reloading: Arc::default(),
             changes,
             loads: Loads::default(),
+            start: Start::default(),
         }
     }
 
@@ -83,6 +89,12 @@ impl Registry {
     #[must_use]
     pub fn loading_for(&self, provider: &str) -> Option<Duration> {
         self.loads.so_far(provider)
+    }
+
+    /// What is still to come before calls should: of the start, or of what served before a config took something away from it.
+    #[must_use]
+    pub fn awaited(&self) -> Option<Awaited> {
+        self.start.awaited(&self.snapshot())
     }
 
     /// What runs the providers.

@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, Semaphore};
 use super::{error::LoadError, offer::Offer, revision::Revision};
 use crate::{
     config::{ConfigError, HostEntry, ProviderConfig},
+    health::Breakers,
     names::ProviderName,
     outbound::{Allowlist, DnsError, DnsResolver, DnsServer, Gate, GateOptions, OwnAddress, RootCertificate},
     sandbox::{Compiled, Sandbox},
@@ -124,8 +125,10 @@ pub(super) async fn revision(
         tokio::task::spawn_blocking(move || Offer::of(&name, description, &config))
     };
     let offer = offer.await.map_err(|error| LoadError::Interrupted(error.to_string()))??;
+    let upstreams = config.allowed_hosts.iter().map(HostEntry::target);
     Ok(Revision {
         name: name.clone(),
+        breakers: Arc::new(Breakers::new(name.clone(), config.breaker, upstreams)),
         id,
         component,
         section: section_id(config),

@@ -1,6 +1,7 @@
 //! Which providers there are: a snapshot that calls read without waiting and a reload replaces whole.
 
 mod asking;
+mod awaited;
 mod current;
 mod described;
 mod entry;
@@ -20,6 +21,7 @@ mod standing;
 mod watch;
 
 pub use asking::{Asked, Reloads, Report};
+pub use awaited::Awaited;
 pub use current::{Registry, Sources};
 pub use entry::{Entry, State};
 pub use error::LoadError;

@@ -162,6 +162,7 @@ impl Registry {
     }
 
     fn publish(&self, snapshot: Snapshot) {
+        self.start.note(&snapshot);
         self.current.store(Arc::new(snapshot.after(&self.snapshot())));
         self.changes.send_modify(|count| *count += 1);
     }

@@ -7,6 +7,7 @@ use tokio::sync::{Mutex, Semaphore};
 use super::offer::{Offer, Tool};
 use crate::{
     config::ProviderConfig,
+    health::Breakers,
     names::{ProviderName, ResourceUri, ToolName},
     outbound::Gate,
     sandbox::Compiled,
@@ -37,6 +38,8 @@ pub struct Revision {
     pub compiled: Compiled,
     /// Its way out.
     pub outbound: Arc<Gate>,
+    /// Which of its upstreams keep failing.
+    pub breakers: Arc<Breakers>,
     /// Its secrets.
     pub grants: Arc<Grants>,
     /// Taken by what searches and parses its large answers: at most as many at once as there are cores.

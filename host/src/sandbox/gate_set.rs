@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::traces::Traces;
 use crate::{
+    health::{Breakers, Sender},
     names::ProviderName,
     outbound::{Acting, Gate},
     vault::CallSecrets,
@@ -16,6 +17,10 @@ pub struct GateSet {
     pub provider: ProviderName,
     /// The provider's way out.
     pub outbound: Arc<Gate>,
+    /// Whether its upstreams are sent anything.
+    pub breakers: Arc<Breakers>,
+    /// On whose behalf.
+    pub sender: Sender,
     /// What the call may do out there.
     pub acting: Acting,
     /// The call's secrets.

@@ -51,6 +51,8 @@ async fn pass(
     match way_out.send(outbound_request(request), delay).await {
         Ok(response) => Ok(Ok(response.into())),
         Err(Stopped::Refused(error)) => Ok(Err(told(error))),
+        // The contract has no word of its own for it.
+        Err(Stopped::Open(open)) => Ok(Err(outbound_http::Error::Connection(open.to_string()))),
         Err(Stopped::Breached(breach)) => Err(breach.into()),
     }
 }
@@ -88,7 +90,9 @@ fn told(error: OutboundError) -> outbound_http::Error {
         OutboundError::DeniedAddress(text) => outbound_http::Error::DeniedAddress(text),
         OutboundError::Dns(text) => outbound_http::Error::Dns(text),
         // The contract has no word of its own for an answer that is of no use.
-        OutboundError::Connection(text) | OutboundError::Unsearchable(text) => outbound_http::Error::Connection(text),
+        OutboundError::NoConnection(text) | OutboundError::Connection(text) | OutboundError::Unsearchable(text) => {
+            outbound_http::Error::Connection(text)
+        }
         OutboundError::Crowded { .. } => outbound_http::Error::Connection(error.to_string()),
         OutboundError::Tls(text) => outbound_http::Error::Tls(text),
         OutboundError::Timeout => outbound_http::Error::Timeout,

@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::outbound::ByteMeter;
+use crate::{health::CircuitOpen, outbound::ByteMeter};
 
 /// An event that a provider emitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,6 +30,7 @@ struct TracesInner {
     sent: u64,
     /// What counts the bytes that come back.
     received: Option<Arc<ByteMeter>>,
+    refused: Option<CircuitOpen>,
 }
 
 impl Traces {
@@ -65,6 +66,17 @@ impl Traces {
         inner.hosts.insert(host);
         (inner.requests, inner.sent) = (inner.requests.saturating_add(1), inner.sent.saturating_add(bytes));
         inner.received = Some(received);
+    }
+
+    /// A request that was not sent because its upstream keeps failing; the first, if there were several.
+    #[must_use]
+    pub fn circuit_open(&self) -> Option<CircuitOpen> {
+        self.lock().refused.clone()
+    }
+
+    /// A request is not sent.
+    pub(super) fn refused(&self, open: CircuitOpen) {
+        self.lock().refused.get_or_insert(open);
     }
 
     pub(super) fn emitted(&self, event: Emitted) {

@@ -8,7 +8,10 @@ use super::{
     budget::{Breach, Budget},
     gate_set::GateSet,
 };
-use crate::outbound::{OutboundError, OutboundRequest, OutboundResponse};
+use crate::{
+    health::CircuitOpen,
+    outbound::{OutboundError, OutboundRequest, OutboundResponse},
+};
 
 /// The largest answer that is searched for secrets where it arrives, in bytes.
 const SEARCHED_AT_ONCE: u64 = 64 * 1024;
@@ -26,6 +29,8 @@ pub(super) struct WayOut {
 pub(super) enum Stopped {
     /// The gate refused or the exchange failed: the guest is told.
     Refused(OutboundError),
+    /// The upstream keeps failing, so nothing was sent: the guest is told.
+    Open(CircuitOpen),
     /// The call has used up its budget and ends.
     Breached(Breach),
 }
@@ -58,13 +63,19 @@ impl WayOut {
             }
             tokio::time::sleep(delay).await;
         }
-        self.gates.secrets.expect_from(permitted.target()).await?;
-        self.gates.secrets.fill(&mut permitted)?;
         let mut called = permitted.target().authority();
         // A provider that may read a value may also ask for a host of that name.
         self.gates.secrets.scrub(&mut called);
+        let attempt = self.gates.breakers.admit(permitted.target(), &called, self.gates.sender).map_err(|open| {
+            self.gates.traces.refused(open.clone());
+            Stopped::Open(open)
+        })?;
+        self.gates.secrets.expect_from(permitted.target()).await?;
+        self.gates.secrets.fill(&mut permitted)?;
         self.gates.traces.called(called, bytes, self.budget.response_bytes());
-        match self.gates.outbound.send(permitted, self.deadline).await {
+        let answer = self.gates.outbound.send(permitted, self.deadline).await;
+        attempt.ended(&answer);
+        match answer {
             Ok(response) => Ok(self.scrubbed(response).await),
             Err(OutboundError::BudgetExhausted) => Err(self.budget.response_bytes_reached().into()),
             Err(error) => Err(error.into()),

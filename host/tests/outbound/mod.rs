@@ -12,13 +12,14 @@ use serde_json::json;
 
 use crate::support::hub::{Hub, Reply, eventually};
 
-/// A provider that has `fetch.get` of this component.
+/// A provider that has `fetch.get` of this component. Its upstreams are meant to fail.
 fn fetcher(name: &str, component: &str, allowed_hosts: &[String], timeout_ms: u32) -> String {
     let hosts: Vec<_> = allowed_hosts.iter().map(|host| format!("'{host}'")).collect();
     format!(
         "  {name}:
     component: {{{component}.wasm}}
     allowed_hosts: [{}]
+    breaker: {{ failures: 100, rate_percent: 100, rate_requests: 64 }}
     tools: [{{ name: fetch.get, class: read, min_role: ops_viewer, timeout_ms: {timeout_ms}, schema_version: '1.0' }}]
 ",
         hosts.join(", ")

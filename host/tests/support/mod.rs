@@ -13,6 +13,7 @@ pub mod hello;
 pub mod hub;
 pub mod issuer;
 pub mod jwt;
+pub mod killable;
 pub mod netdata;
 pub mod postgres;
 pub mod raw;

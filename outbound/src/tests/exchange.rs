@@ -330,7 +330,7 @@ async fn nobody_listening_is_a_connection_error() {
     let expected = format!(
         "no connection to {url} (connection refused): check that it runs, and that the hub's network leads there"
     );
-    assert_eq!(error, OutboundError::Connection(expected));
+    assert_eq!(error, OutboundError::NoConnection(expected));
 }
 
 /// Environment variables belong to the whole process, so this test runs itself again in one of its own.

@@ -106,7 +106,7 @@ async fn addresses_that_refuse_or_do_not_answer_are_passed_over() {
     let gate = gate_with(&entries, FakeResolver::knowing("a.example.com", &[refusing]));
     let error = send(&gate, get(format!("{own}/"))).await.unwrap_err();
     let said = format!("no connection to {own} (connection refused)");
-    assert!(matches!(&error, OutboundError::Connection(text) if text.starts_with(&said)), "{error:?}");
+    assert!(matches!(&error, OutboundError::NoConnection(text) if text.starts_with(&said)), "{error:?}");
 }
 
 #[tokio::test]

@@ -141,24 +141,30 @@ fn handed_over(response: OutboundResponse) -> Result<http::Response<WasiBody>, E
 
 /// What `wasi:http` has a word for; the hub's own words go to the log.
 fn told(stopped: Stopped, way_out: &WayOut) -> Error {
-    let error = match stopped {
-        Stopped::Refused(error) => error,
+    let (error, mut text) = match stopped {
+        Stopped::Refused(error) => (told_of(&error), error.to_string()),
+        Stopped::Open(open) => (Error::DestinationUnavailable, open.to_string()),
         Stopped::Breached(_) => return Error::HttpRequestDenied,
     };
     let (provider, correlation_id) = (way_out.gates.provider.as_str(), way_out.gates.correlation_id.as_str());
-    let mut text = error.to_string();
     way_out.gates.secrets.scrub(&mut text);
     tracing::info!(target: "provider", provider, correlation_id, "a request over wasi:http failed: {text}");
+    error
+}
+
+fn told_of(error: &OutboundError) -> Error {
     match error {
-        OutboundError::InvalidRequest(text) | OutboundError::DeniedMethod(text) => Error::InternalError(Some(text)),
+        OutboundError::InvalidRequest(text) | OutboundError::DeniedMethod(text) => {
+            Error::InternalError(Some(text.clone()))
+        }
         OutboundError::DeniedHost(_) | OutboundError::BudgetExhausted => Error::HttpRequestDenied,
         OutboundError::DeniedAddress(_) => Error::DestinationIpProhibited,
         OutboundError::Dns(_) => Error::DnsError { rcode: None, info_code: None },
-        OutboundError::Connection(_) => Error::DestinationUnavailable,
+        OutboundError::NoConnection(_) | OutboundError::Connection(_) => Error::DestinationUnavailable,
         OutboundError::Unsearchable(_) => Error::HttpResponseContentCoding(None),
         OutboundError::Crowded { .. } => Error::ConnectionLimitReached,
         OutboundError::Tls(_) => Error::TlsProtocolError,
         OutboundError::Timeout => Error::ConnectionReadTimeout,
-        OutboundError::TooLarge { limit } => Error::HttpResponseBodySize(Some(limit)),
+        OutboundError::TooLarge { limit } => Error::HttpResponseBodySize(Some(*limit)),
     }
 }

@@ -1,5 +1,8 @@
 //! How the hub says its providers are, and that no caller's load changes it.
 
+mod breaker;
+mod readiness;
+
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
