@@ -47,6 +47,12 @@ impl Allowlist {
         self.rules.iter().any(|rule| rule.permits(target))
     }
 
+    /// The first entry that allows `target`.
+    #[must_use]
+    pub fn rule_for(&self, target: &Target) -> Option<&HostRule> {
+        self.rules.iter().find(|rule| rule.permits(target))
+    }
+
     /// Whether some entry is the literal address `addr` with the scheme and port of `target`: only then may a name lead
     /// to it although it is not public. An IPv4-mapped address counts as the IPv4 address inside.
     ///

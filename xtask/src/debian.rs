@@ -1,7 +1,7 @@
 //! Debian's package manager, used where neither cargo, npm nor pip has what is needed.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -70,6 +70,29 @@ pub fn unpack(workspace: &Workspace, package: &str, folder: &Path) -> Result<()>
         process::quiet(&mut extract, &workspace.logs().join("dpkg-deb.log"), minutes(2))?;
     }
     Ok(())
+}
+
+/// Takes one file out of a package, without what the package needs, and gives its place in the folder.
+pub fn take_out(workspace: &Workspace, package: &str, file: &str, folder: &Path) -> Result<PathBuf> {
+    // On a new machine apt knows no packages yet.
+    if needed(package).is_err() && may_install() {
+        update(workspace)?;
+    }
+    let downloads = folder.join("packages");
+    fs::create_dir(&downloads)?;
+    let mut download = apt_get();
+    download.current_dir(&downloads).args(["download", package]);
+    process::quiet(&mut download, &workspace.logs().join("apt-download.log"), minutes(5))?;
+    let downloaded = fs::read_dir(&downloads)?.next().context("nothing was downloaded")??.path();
+    let whole = folder.join("root");
+    let mut extract = Command::new("dpkg-deb");
+    extract.arg("-x").arg(downloaded).arg(&whole);
+    process::quiet(&mut extract, &workspace.logs().join("dpkg-deb.log"), minutes(2))?;
+    let taken = folder.join("taken");
+    fs::rename(whole.join(file), &taken).with_context(|| format!("the package has no {file}"))?;
+    fs::remove_dir_all(downloads)?;
+    fs::remove_dir_all(whole)?;
+    Ok(taken)
 }
 
 /// The package and those of its dependencies that this machine lacks: what apt would install, without doing so.

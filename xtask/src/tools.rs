@@ -5,6 +5,7 @@ mod generators;
 mod netdata;
 mod node;
 mod postgres;
+mod promtool;
 mod python;
 
 use std::fs::{self, File, TryLockError};
@@ -27,7 +28,7 @@ struct Tool {
     install: Install,
 }
 
-fn all() -> [Tool; 6] {
+fn all() -> [Tool; 7] {
     [
         Tool { name: "node", stamp: node::stamp(), install: node::install },
         Tool { name: "python", stamp: python::stamp(), install: python::install },
@@ -35,6 +36,7 @@ fn all() -> [Tool; 6] {
         Tool { name: "bugsink", stamp: bugsink::stamp(), install: bugsink::install },
         Tool { name: "netdata", stamp: netdata::stamp(), install: netdata::install },
         Tool { name: "postgres", stamp: postgres::stamp(), install: postgres::install },
+        Tool { name: "promtool", stamp: promtool::stamp(), install: promtool::install },
     ]
 }
 

@@ -39,5 +39,8 @@ pub const DEBIAN_WASM_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web
 /// Debian's PostgreSQL, of whatever version its release has.
 pub const DEBIAN_POSTGRES: &str = "postgresql";
 
+/// Debian's Prometheus, of which promtool is taken.
+pub const DEBIAN_PROMETHEUS: &str = "prometheus";
+
 /// Debian's Netdata Agent.
 pub const DEBIAN_NETDATA: &str = "netdata-core";

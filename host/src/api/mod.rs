@@ -2,6 +2,7 @@
 
 mod admin;
 mod health;
+mod metrics;
 mod openapi;
 mod readiness;
 mod routes;
@@ -9,4 +10,5 @@ mod stream;
 mod tools;
 mod trail;
 
+pub use metrics::metrics;
 pub use routes::{open, routes};

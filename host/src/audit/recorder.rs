@@ -27,7 +27,10 @@ use super::{
     sinks::Outlet,
     standing::Standing,
 };
-use crate::store::{location::Location, sqlite::BUSY_TIMEOUT};
+use crate::{
+    store::{location::Location, sqlite::BUSY_TIMEOUT},
+    telemetry::metrics,
+};
 
 /// How often writing is tried again after it failed.
 const TRY_AGAIN: Duration = Duration::from_millis(500);
@@ -99,6 +102,7 @@ impl Recorder {
         while open {
             let dues = [intake.next_end(), self.next_try(), self.next_beat(), Some(self.next_checkpoint)];
             open = clock.block_on(receive(&mut queue, &mut arrived, dues.into_iter().flatten().min()));
+            metrics::waiting(queue.len() + arrived.len());
             let Taken { batch, counted, dead, errands, closes } = intake.take(&mut arrived, Instant::now());
             open &= !closes;
             self.write(batch);
@@ -173,7 +177,10 @@ impl Recorder {
             return self.keep(batch, &AuditError::Write("the audit trail cannot be written at the moment".to_owned()));
         }
         self.standing.committing();
-        match self.journal.commit(batch.iter().map(|writing| &writing.entry)) {
+        let (rows, since) = (batch.len(), metrics::clock());
+        let committed = self.journal.commit(batch.iter().map(|writing| &writing.entry));
+        metrics::committed(rows, since);
+        match committed {
             Ok(rows) => {
                 self.note_outgoing(batch.iter().map(|writing| &writing.entry));
                 for (row, writing) in rows.into_iter().zip(batch) {

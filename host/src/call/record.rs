@@ -1,6 +1,6 @@
 //! From a call and what it came to, to the event that is recorded.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ use crate::{
     names::{Code, OperationKind, ProviderName, Role, Severity, Surface},
     registry::MASK,
     sandbox::{Content, PromptMessage, PromptRole, ResourceBody, ResourceContent},
+    telemetry::metrics,
     text::plain,
 };
 
@@ -241,6 +242,7 @@ fn item(asked: &ProviderOperation) -> Option<&str> {
 impl Hub {
     /// Records an event and logs it; gives the id of its row. Those that share a row share a line in the log.
     pub(super) async fn record(&self, event: Event) -> Result<Uuid, AuditError> {
+        count(&event);
         if event.sharing == Sharing::Own {
             log(&event);
             return self.parts.audit.record(event).await;
@@ -252,6 +254,23 @@ impl Hub {
         }
         recorded
     }
+}
+
+/// Counts an operation, by names of the config alone: a provider has a revision, and a tool was found.
+fn count(event: &Event) {
+    let of_config = |name: &Option<String>, is_known: bool| name.clone().filter(|_| is_known).unwrap_or_default();
+    let known = event.revision.is_some();
+    let tool = known && event.operation == OperationKind::CallTool && event.error_code != Some(Code::UnknownTool);
+    let code = event.error_code.map(Code::as_str);
+    metrics::ended(&metrics::Ended {
+        provider: &of_config(&event.provider, known),
+        tool: &of_config(&event.tool, tool),
+        operation: event.operation.as_str(),
+        outcome: event.outcome.as_str(),
+        code,
+        denied_by: code.filter(|_| event.outcome == Outcome::Denied),
+        took: Duration::from_millis(event.duration_ms.into()),
+    });
 }
 
 /// One line per operation; the payload stays in the audit trail. The hub's own checks are there every few seconds, so

@@ -73,7 +73,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         allocator::give_back_large_blocks();
     }
     match command {
-        Command::Serve(serve) => serve::serve_http(&options, serve),
+        Command::Serve(serve) => serve::serve_http(&options, *serve),
         Command::Mcp(mcp) => serve::stdio(&options, &mcp),
         Command::Token(token) => admin::token(&options, &token),
         Command::Secrets { command } => admin::secrets(&options, command),

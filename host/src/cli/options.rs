@@ -101,7 +101,7 @@ pub struct IdentityOptions {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve REST and MCP over HTTP
-    Serve(ServeOptions),
+    Serve(Box<ServeOptions>),
     /// Serve MCP over stdin and stdout, for a client that starts programs
     Mcp(McpOptions),
     /// Make a bearer token signed by the hub's own key
@@ -141,6 +141,9 @@ pub struct ServeOptions {
     /// Address to listen on
     #[arg(long, env = "BULKHEAD_LISTEN", default_value = "127.0.0.1:8080", value_name = "ADDR")]
     pub listen: SocketAddr,
+    /// Address for Prometheus to read metrics from, without a token: name one that only it reaches
+    #[arg(long, env = "BULKHEAD_METRICS_LISTEN", value_name = "ADDR")]
+    pub metrics_listen: Option<SocketAddr>,
     /// The URL that callers use, where it is not the address above, such as behind a proxy: its Host and Origin are allowed on
     /// MCP, and OAuth metadata is published under it
     #[arg(long, env = "BULKHEAD_PUBLIC_URL", value_parser = public_url, value_name = "URL")]

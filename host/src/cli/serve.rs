@@ -1,6 +1,6 @@
 //! `bulkhead serve` and `bulkhead mcp`: build the hub, run it, end it.
 
-use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, bail};
 use tokio::{
@@ -30,6 +30,7 @@ use crate::{
     registry::{self, Registry, Reloader, Reloads, Sources},
     sandbox::{Compiler, Sandbox},
     store::{location::Location, postgres::Settings, private_file},
+    telemetry::metrics,
     tls::Tls,
     vault::Vault,
 };
@@ -40,6 +41,8 @@ const NEXT_LOADED: Duration = Duration::from_secs(30);
 const ALL_LOADED: Duration = Duration::from_mins(1);
 /// Reloads that may wait to be on record.
 const REPORTS: usize = 64;
+/// Connections for metrics: Prometheus needs one.
+const SCRAPERS: u32 = 16;
 /// How long the end waits for threads that still read something. All that is to be recorded is.
 const LEAVING: Duration = Duration::from_secs(2);
 /// How long what is cut off has to be recorded, once the hub is to end at once.
@@ -54,6 +57,7 @@ pub(super) fn serve_http(options: &Options, serve: ServeOptions) -> anyhow::Resu
             .await
             .with_context(|| format!("cannot listen on {}: is another hub running there?", serve.listen))?;
         let listening = listener.local_addr()?;
+        let metrics = metrics_listener(serve.metrics_listen).await?;
         let own_address = OwnAddress::new(listening, serve.public_url.as_ref());
         let concurrency = ConcurrencyLimit::new(serve.max_calls_per_caller);
         let published = serve.public_url.as_ref().map(http::resources).unwrap_or_default();
@@ -67,6 +71,11 @@ pub(super) fn serve_http(options: &Options, serve: ServeOptions) -> anyhow::Resu
         let address = http::PublicAddress { base_url: serve.public_url, listening: Some(listening), tls: tls.clone() };
         let surfaces = [api::routes(&address), mcp::routes(&running.hub, &address)];
         let app = http::router(&running.hub, &address, surfaces, api::open(&address));
+        if let Some(listener) = metrics {
+            let entry = http::Entry { listener, tls: None, most: SCRAPERS, grace: Duration::ZERO };
+            let app = api::metrics(&running.hub);
+            running.tasks.spawn(http::serve(Arc::clone(&running.hub), entry, app, ending.clone()));
+        }
         println!("listening on {}://{listening}", address.scheme());
         let entry = http::Entry { listener, tls, most: serve.max_connections, grace: serve.grace };
         http::serve(Arc::clone(&running.hub), entry, app, ending).await;
@@ -76,6 +85,18 @@ pub(super) fn serve_http(options: &Options, serve: ServeOptions) -> anyhow::Resu
         println!("{}", crate::stages::told());
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Where Prometheus reads metrics, if it is to: from then on they are counted.
+async fn metrics_listener(address: Option<SocketAddr>) -> anyhow::Result<Option<TcpListener>> {
+    let Some(address) = address else { return Ok(None) };
+    metrics::begin()?;
+    let listener = TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on {address} for metrics: name another address by --metrics-listen"))?;
+    let address = listener.local_addr()?;
+    tracing::info!(%address, "metrics are told there");
+    Ok(Some(listener))
 }
 
 pub(super) fn stdio(options: &Options, mcp: &McpOptions) -> anyhow::Result<ExitCode> {

@@ -23,6 +23,7 @@ use super::{
 use crate::{
     config::{self, CheckpointSink, ConfigError, ProviderConfig},
     names::ProviderName,
+    telemetry::metrics,
 };
 
 /// Providers that are loaded at once. Compiling one takes all cores as it is, and up to 2 GiB.
@@ -155,6 +156,7 @@ impl Registry {
         if current.config_problem == problem {
             return;
         }
+        metrics::reloaded("refused");
         tracing::error!(%error, "the config is not usable; what was serving goes on");
         let mut snapshot = Snapshot::new(Arc::clone(&current.configs), current.entries.clone());
         snapshot.config_problem = problem;
@@ -256,6 +258,7 @@ impl Reload {
         let entries = entries.into_inner().unwrap_or_else(PoisonError::into_inner);
         publish(&entries);
         let reloaded = Reloaded::between(&since, &registry.snapshot());
+        metrics::reloaded(if reloaded.problems.is_empty() { "ok" } else { "problems" });
         reloaded.log();
         reloaded
     }

@@ -83,6 +83,7 @@ pub(super) struct Budget {
     log_lines: AtomicU64,
     request_bytes: AtomicU64,
     response_bytes: Arc<ByteMeter>,
+    memory: AtomicU64,
     breach: OnceLock<Breach>,
     breached: CancellationToken,
 }
@@ -96,6 +97,7 @@ impl Budget {
             log_lines: AtomicU64::new(limits.log_lines.get().into()),
             request_bytes: AtomicU64::new(limits.request_mib.bytes()),
             response_bytes: Arc::new(ByteMeter::new(limits.response_mib.bytes())),
+            memory: AtomicU64::new(0),
             breach: OnceLock::new(),
             breached: CancellationToken::new(),
         }
@@ -129,6 +131,16 @@ impl Budget {
     /// Takes one line of the log.
     pub(super) fn log_line(&self) -> Result<(), Breach> {
         self.take(&self.log_lines, 1, Breach::LogLines(self.limits.log_lines.get()))
+    }
+
+    /// Notes how many bytes all linear memories have.
+    pub(super) fn has_memory(&self, bytes: u64) {
+        self.memory.store(bytes, Relaxed);
+    }
+
+    /// The same as it was noted last.
+    pub(super) fn memory(&self) -> u64 {
+        self.memory.load(Relaxed)
     }
 
     /// Notes a breach, the first of which counts, and ends the call.

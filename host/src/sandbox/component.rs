@@ -10,7 +10,7 @@ use super::{
     contract::{self, ContractError},
     engine::ProviderEngine,
     error::first_line,
-    fair_semaphore::FairSemaphore,
+    fair_semaphore::{FairSemaphore, Load},
     guest::Guest,
     precompiled::{Code, ComponentId},
     runtime::Sandbox,
@@ -35,6 +35,14 @@ impl Compiled {
     #[must_use]
     pub fn imports(&self) -> &[String] {
         &self.imports
+    }
+}
+
+impl Compiled {
+    /// How many callers' runs of it there are.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        self.concurrency.load()
     }
 }
 

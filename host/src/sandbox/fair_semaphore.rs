@@ -53,6 +53,13 @@ impl FairSemaphore {
         Self(Arc::new(Inner { permits, queue, state: Mutex::default() }))
     }
 
+    /// How much of it is in use now.
+    pub(super) fn load(&self) -> Load {
+        let state = self.0.lock();
+        let waiting = state.waiting.iter().filter(|waiting| !waiting.permit.is_closed()).count();
+        Load { permits: self.0.permits, taken: state.taken, waiting }
+    }
+
     /// A permit for a call of `caller`, for which it waits so long if it must. `None` when there is none in time, or too many
     /// wait already.
     pub(super) async fn acquire(&self, caller: Uuid, wait_max: Duration) -> Option<FairPermit> {
@@ -74,6 +81,17 @@ impl FairSemaphore {
         };
         timeout(wait_max, waits).await.ok()?.ok()
     }
+}
+
+/// How much of it is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    /// Permits that there are.
+    pub permits: u32,
+    /// Permits that are held.
+    pub taken: u32,
+    /// Calls that wait for one.
+    pub waiting: usize,
 }
 
 impl Inner {

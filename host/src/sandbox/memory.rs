@@ -31,6 +31,7 @@ impl ResourceLimiter for MemoryLimits {
             return Err(self.budget.reached(Breach::Memory(self.limits.memory_mib.get())).into());
         }
         self.memory = total;
+        self.budget.has_memory(total);
         Ok(true)
     }
 

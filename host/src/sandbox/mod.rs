@@ -33,6 +33,7 @@ pub use component::Compiled;
 pub use contract::ContractError;
 pub use engine::SandboxError;
 pub use error::{DescribeError, RunError};
+pub use fair_semaphore::Load;
 pub use gate_set::GateSet;
 pub use run::{Run, Taker};
 pub use runtime::Sandbox;

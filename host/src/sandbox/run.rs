@@ -30,6 +30,7 @@ use super::{
 use crate::{
     config::SandboxLimits,
     stages::{self, Stage},
+    telemetry::metrics,
 };
 
 /// How long a call waits for others of its provider to end before it is told that the provider is busy.
@@ -229,6 +230,7 @@ impl Sandbox {
         // Requests end a little before the call does, so that a provider can still tell what it has: the scan it started,
         // the pages it got.
         let gates_close = deadline - (timeout / 10).min(LAST_WORDS);
+        let (provider, since) = (gates.as_ref().map(|gates| gates.provider.clone()), metrics::clock());
         let guest = Guest::new(gates, compiled.limits, gates_close, permits);
         let (budget, pace) = (Arc::clone(&guest.budget), Arc::clone(&guest.pace));
         let calling = call(Fresh { component: compiled.component.clone(), store: store(compiled, guest) });
@@ -240,6 +242,9 @@ impl Sandbox {
             }
         };
         let ended = drive(calling, pace, over).await;
+        if let Some(provider) = provider {
+            metrics::ran(provider.as_str(), budget.memory(), since);
+        }
         // A guest that has reached a limit may have gone on to say something: the breach is what is told.
         if let Some(breach) = budget.breach() {
             return Err(RunError::Limit(breach));

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use super::{
     compiler::Compiler,
     engine::{ProviderEngine, SandboxError},
-    fair_semaphore::FairSemaphore,
+    fair_semaphore::{FairSemaphore, Load},
     precompiled::Shelf,
 };
 use crate::config::StackKib;
@@ -51,6 +51,12 @@ impl Sandbox {
         let sandbox = Self { compiler, shelf: Shelf::new(kept), engines: Mutex::default(), calls, own_runs };
         sandbox.engine(StackKib::default())?;
         Ok(sandbox)
+    }
+
+    /// How many callers' runs there are, of all providers.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        self.calls.load()
     }
 
     /// The engine for a size of stack. Starting one takes some milliseconds.

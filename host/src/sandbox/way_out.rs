@@ -10,7 +10,8 @@ use super::{
 };
 use crate::{
     health::CircuitOpen,
-    outbound::{OutboundError, OutboundRequest, OutboundResponse},
+    outbound::{OutboundError, OutboundRequest, OutboundResponse, Target},
+    telemetry::metrics,
 };
 
 /// The largest answer that is searched for secrets where it arrives, in bytes.
@@ -68,17 +69,29 @@ impl WayOut {
         self.gates.secrets.scrub(&mut called);
         let attempt = self.gates.breakers.admit(permitted.target(), &called, self.gates.sender).map_err(|open| {
             self.gates.traces.refused(open.clone());
+            self.count(permitted.target(), "circuit_open", None);
             Stopped::Open(open)
         })?;
         self.gates.secrets.expect_from(permitted.target()).await?;
         self.gates.secrets.fill(&mut permitted)?;
         self.gates.traces.called(called, bytes, self.budget.response_bytes());
+        let (target, since) = (permitted.target().clone(), metrics::clock());
         let answer = self.gates.outbound.send(permitted, self.deadline).await;
         attempt.ended(&answer);
+        self.count(&target, ended_as(&answer), since);
         match answer {
             Ok(response) => Ok(self.scrubbed(response).await),
             Err(OutboundError::BudgetExhausted) => Err(self.budget.response_bytes_reached().into()),
             Err(error) => Err(error.into()),
+        }
+    }
+
+    fn count(&self, target: &Target, status: &'static str, since: Option<std::time::Instant>) {
+        // Only whoever counts pays for the text.
+        if metrics::is_counted()
+            && let Some(rule) = self.gates.outbound.allowlist().rule_for(target)
+        {
+            metrics::sent(self.gates.provider.as_str(), &rule.to_string(), status, since);
         }
     }
 
@@ -94,5 +107,28 @@ impl WayOut {
             response
         });
         searched.await.unwrap_or_else(|broken| std::panic::resume_unwind(broken.into_panic()))
+    }
+}
+
+/// How a request ended, in a few words: an upstream could send any number for a status.
+fn ended_as(answer: &Result<OutboundResponse, OutboundError>) -> &'static str {
+    match answer {
+        Ok(response) => match response.status {
+            200..300 => "2xx",
+            300..400 => "3xx",
+            400..500 => "4xx",
+            500..600 => "5xx",
+            _ => "other",
+        },
+        Err(OutboundError::InvalidRequest(_) | OutboundError::DeniedMethod(_)) => "refused",
+        Err(OutboundError::DeniedHost(_) | OutboundError::DeniedAddress(_)) => "denied",
+        Err(OutboundError::Dns(_)) => "dns",
+        Err(OutboundError::NoConnection(_)) => "no_connection",
+        Err(OutboundError::Connection(_)) => "broken",
+        Err(OutboundError::Tls(_)) => "tls",
+        Err(OutboundError::Unsearchable(_)) => "unsearchable",
+        Err(OutboundError::Crowded { .. }) => "crowded",
+        Err(OutboundError::Timeout) => "timeout",
+        Err(OutboundError::TooLarge { .. } | OutboundError::BudgetExhausted) => "too_large",
     }
 }

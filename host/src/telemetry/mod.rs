@@ -1,6 +1,7 @@
-//! The log: to stderr, so that stdout belongs to answers and to MCP over stdio.
+//! The log: to stderr, so that stdout belongs to answers and to MCP over stdio. And what is counted.
 
 mod line;
+pub mod metrics;
 
 use std::{
     io::{IsTerminal, stderr},

@@ -1,5 +1,7 @@
 //! The log and the rows: nothing that a caller sends forges a line or drives the terminal of whoever reads them.
 
+mod metrics;
+
 use serde_json::{Value, json};
 
 use crate::support::{
