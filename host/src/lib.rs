@@ -10,6 +10,7 @@ pub mod backup;
 pub mod call;
 pub mod cli;
 pub mod config;
+pub mod endpoint;
 pub mod events;
 pub mod health;
 pub mod http;

@@ -62,6 +62,7 @@ pub use outbox::Outbox;
 pub use packed::path as archive_path;
 pub use purge::{Chosen, PurgeError, Removed, purge};
 pub use restored::state_restored;
+pub use sinks::Post;
 pub use standing::Refusal;
 pub use summary::{Dimension, SUMMED, Summary, UsageQuery};
 pub use trail::{

@@ -7,10 +7,14 @@ use std::{
     time::Duration,
 };
 
+use futures::future::BoxFuture;
 use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::CheckpointSink, store::appended_file};
+use crate::{
+    config::{CheckpointSink, Endpoint},
+    store::appended_file,
+};
 
 /// How soon a sink that failed is tried again.
 const TRY_AGAIN: Duration = Duration::from_secs(5);
@@ -18,6 +22,9 @@ const TRY_AGAIN: Duration = Duration::from_secs(5);
 const HANGS: Duration = Duration::from_secs(5);
 /// How long the hub's end waits for the sinks.
 const ENDING: Duration = Duration::from_secs(2);
+
+/// Sends a checkpoint to a place on the web; why it was not taken, otherwise.
+pub type Post = Arc<dyn Fn(Endpoint, Arc<str>) -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
 /// The newest checkpoint, and how giving it away went. Shared by the writer, who makes it, and whoever gives it.
 #[derive(Debug, Default)]
@@ -47,7 +54,7 @@ impl Outlet {
     }
 
     /// Gives each checkpoint to the sinks, until the end.
-    pub(super) async fn give(&self, sinks: impl Fn() -> Vec<CheckpointSink>, end: &CancellationToken) {
+    pub(super) async fn give(&self, sinks: impl Fn() -> Vec<CheckpointSink>, post: &Post, end: &CancellationToken) {
         let mut newest = self.newest.subscribe();
         let mut round = Round::default();
         // One from before this was asked for is given too.
@@ -67,26 +74,26 @@ impl Outlet {
             let document = newest.borrow_and_update().clone();
             tokio::select! {
                 () = end.cancelled() => return,
-                () = self.give_once(&mut round, document, sinks()) => {}
+                () = self.give_once(&mut round, document, sinks(), post) => {}
             }
         }
     }
 
     /// Gives the last one, at the hub's end.
-    pub(super) async fn give_last(&self, sinks: Vec<CheckpointSink>) {
+    pub(super) async fn give_last(&self, sinks: Vec<CheckpointSink>, post: &Post) {
         let document = self.newest.borrow().clone();
-        let _ = tokio::time::timeout(ENDING, self.give_once(&mut Round::default(), document, sinks)).await;
+        let _ = tokio::time::timeout(ENDING, self.give_once(&mut Round::default(), document, sinks, post)).await;
     }
 
-    async fn give_once(&self, round: &mut Round, document: Option<Arc<str>>, sinks: Vec<CheckpointSink>) {
+    async fn give_once(&self, round: &mut Round, document: Option<Arc<str>>, sinks: Vec<CheckpointSink>, post: &Post) {
         let Some(document) = document else { return };
         if round.document.as_ref() != Some(&document) {
             (round.document, round.done) = (Some(Arc::clone(&document)), HashSet::new());
         }
-        // Who hangs has a thread, and no other is begun beside it.
+        // Who hangs has a task, and no other is begun beside it.
         let mut writing = match round.hanging.take() {
             Some(hanging) => hanging,
-            None => begin(&document, sinks, round.done.clone()),
+            None => begin(document, sinks, round.done.clone(), Arc::clone(post)),
         };
         match tokio::time::timeout(HANGS, &mut writing).await {
             Ok(Ok((done, problem))) => {
@@ -114,34 +121,39 @@ struct Round {
 /// Gives the sinks that have it afterwards, and what is wrong with the others.
 type Writing = JoinHandle<(HashSet<CheckpointSink>, Option<String>)>;
 
-fn begin(document: &Arc<str>, sinks: Vec<CheckpointSink>, mut done: HashSet<CheckpointSink>) -> Writing {
-    let document = Arc::clone(document);
-    tokio::task::spawn_blocking(move || {
+fn begin(document: Arc<str>, sinks: Vec<CheckpointSink>, mut done: HashSet<CheckpointSink>, post: Post) -> Writing {
+    tokio::spawn(async move {
         let mut problem = None;
         for sink in sinks {
             if done.contains(&sink) {
                 continue;
             }
-            match write(&sink, &document) {
+            match give_to(sink.clone(), Arc::clone(&document), &post).await {
                 Ok(()) => {
                     done.insert(sink);
                 }
-                Err(error) => {
-                    problem = Some(format!("{sink}: {error}: repair it, or take it out of `audit.checkpoints`"));
-                }
+                Err(why) => problem = Some(format!("{sink}: {why}: repair it, or take it out of `audit.checkpoints`")),
             }
         }
         (done, problem)
     })
 }
 
-fn write(sink: &CheckpointSink, document: &str) -> io::Result<()> {
+async fn give_to(sink: CheckpointSink, document: Arc<str>, post: &Post) -> Result<(), String> {
     match sink {
-        CheckpointSink::File(file) => appended_file::append_line(file, document),
-        CheckpointSink::Stdout => {
-            let mut stdout = io::stdout().lock();
-            writeln!(stdout, "{document}")?;
-            stdout.flush()
-        }
+        CheckpointSink::Https(endpoint) => post(endpoint, document).await,
+        CheckpointSink::File(file) => aside(move || appended_file::append_line(&file, &document)).await,
+        CheckpointSink::Stdout => aside(move || write_line(&document)).await,
     }
+}
+
+async fn aside(write: impl FnOnce() -> io::Result<()> + Send + 'static) -> Result<(), String> {
+    let written = tokio::task::spawn_blocking(write).await.map_err(|error| error.to_string())?;
+    written.map_err(|error| error.to_string())
+}
+
+fn write_line(document: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{document}")?;
+    stdout.flush()
 }

@@ -20,7 +20,7 @@ use super::{
     message::Message,
     outbox::{self, Outbox},
     recorder::{Recorder, Sharing},
-    sinks::Outlet,
+    sinks::{Outlet, Post},
     standing::{Refusal, Standing},
     trail::Trail,
 };
@@ -132,13 +132,18 @@ impl Audit {
 
     /// Gives checkpoints to the sinks that there are at the time, until the `end`. What fails is tried again, and told by
     /// [`Self::checkpoint_problem`].
-    pub async fn give_checkpoints(&self, sinks: impl Fn() -> Vec<CheckpointSink>, end: &CancellationToken) {
-        self.outlet.give(sinks, end).await;
+    pub async fn give_checkpoints(
+        &self,
+        sinks: impl Fn() -> Vec<CheckpointSink>,
+        post: &Post,
+        end: &CancellationToken,
+    ) {
+        self.outlet.give(sinks, post, end).await;
     }
 
     /// Gives the last checkpoint, after [`Self::close`] has made it. Waits for two seconds at most.
-    pub async fn give_last_checkpoint(&self, sinks: Vec<CheckpointSink>) {
-        self.outlet.give_last(sinks).await;
+    pub async fn give_last_checkpoint(&self, sinks: Vec<CheckpointSink>, post: &Post) {
+        self.outlet.give_last(sinks, post).await;
     }
 
     /// Records an event; returns when it is on disk, with the id of its row. That is the event's own, but for a denial

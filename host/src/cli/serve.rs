@@ -16,9 +16,10 @@ use super::{
 };
 use crate::{
     api,
-    audit::Audit,
+    audit::{Audit, Post},
     call::{Hub, HubParts, record_reloads, watch_health},
     config::CheckpointSink,
+    endpoint::Endpoints,
     events::Events,
     health::HealthBoard,
     http::{self, Ending},
@@ -198,6 +199,19 @@ struct Running {
     audit: Audit,
     tasks: TaskTracker,
     stdout: Stdout,
+    post: Post,
+}
+
+/// Sends checkpoints to places on the web.
+fn posting(endpoints: Arc<Endpoints>) -> Post {
+    Arc::new(move |endpoint, document| {
+        let endpoints = Arc::clone(&endpoints);
+        Box::pin(async move {
+            let headers = [("content-type", "application/json")];
+            let posted = async { endpoints.open(&endpoint).await?.post(&headers, document.as_bytes().to_vec()).await };
+            posted.await.map_err(|error| error.to_string())
+        })
+    })
 }
 
 impl Running {
@@ -223,13 +237,16 @@ impl Running {
         let (reloads, asked) = Reloads::of(Arc::clone(&registry));
         let (reports, reported) = mpsc::channel(REPORTS);
         let (events, untold) = Events::new(audit.clone());
+        let vault = Arc::new(vault(options, data).await?);
+        let of_config = Arc::clone(&registry);
+        let post = posting(Arc::new(Endpoints::new(Arc::clone(&vault), move || of_config.gate_options())));
         let hub = Hub::new(HubParts {
             registry: Arc::clone(&registry),
             reloads,
             identity: identity_of(data, identity, published)?,
             limiter: Limiter::default(),
             concurrency,
-            vault: Arc::new(vault(options, data).await?),
+            vault: Arc::clone(&vault),
             audit: audit.clone(),
             events: events.clone(),
             health: HealthBoard::default(),
@@ -240,9 +257,9 @@ impl Running {
         tasks.spawn(record_reloads(Arc::clone(&hub), reported, end.clone()));
         tasks.spawn(watch_health(Arc::clone(&hub), end.clone()));
         tasks.spawn(events.record(untold, end.clone()));
-        let (giver, given, giving) = (audit.clone(), Arc::clone(hub.registry()), end.clone());
-        tasks.spawn(async move { giver.give_checkpoints(|| stdout.sinks(&given), &giving).await });
-        Ok(Self { hub, audit, tasks, stdout })
+        let (giver, given, giving, to) = (audit.clone(), Arc::clone(hub.registry()), end.clone(), Arc::clone(&post));
+        tasks.spawn(async move { giver.give_checkpoints(|| stdout.sinks(&given), &to, &giving).await });
+        Ok(Self { hub, audit, tasks, stdout, post })
     }
 
     /// Waits until every provider is loaded or has failed, but not longer than that for the next and for all, nor than until
@@ -262,7 +279,7 @@ impl Running {
         let sinks = self.stdout.sinks(self.hub.registry());
         drop(self.hub);
         self.audit.close().await;
-        self.audit.give_last_checkpoint(sinks).await;
+        self.audit.give_last_checkpoint(sinks, &self.post).await;
     }
 }
 

@@ -3,6 +3,7 @@
 mod bounded;
 mod breaker;
 mod check;
+mod endpoint;
 mod file;
 mod filled;
 mod granted;
@@ -12,17 +13,18 @@ pub mod properties;
 mod quota;
 mod read;
 mod sandbox;
+mod secret_name;
 mod sink;
 mod withdrawal;
 
 pub use bounded::ToolTimeout;
 pub use breaker::{BreakerPercent, BreakerSettings};
-pub use file::{
-    Config, HostEntry, OutboundConfig, ProviderConfig, QueryEntry, SecretGrant, SecretName, ToolGrant, Version,
-};
+pub use endpoint::{Endpoint, EndpointUrl};
+pub use file::{Config, HostEntry, OutboundConfig, ProviderConfig, QueryEntry, SecretGrant, ToolGrant, Version};
 pub use granted::{Granted, ITEMS_MAX};
 pub use kept::{AuditConfig, KeptBodies};
 pub use quota::{ClassQuotas, Quota, QuotaError, RateLimits, RoleQuota};
 pub use read::{ConfigError, parse, read, schema};
 pub use sandbox::{SandboxLimits, StackKib};
+pub use secret_name::SecretName;
 pub use sink::CheckpointSink;

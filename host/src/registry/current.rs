@@ -10,10 +10,15 @@ use tokio::{
 
 use super::{
     awaited::{Awaited, Start},
+    load::WayOut,
     snapshot::Snapshot,
     standing::Loads,
 };
-use crate::{config::CheckpointSink, outbound::OwnAddress, sandbox::Sandbox};
+use crate::{
+    config::CheckpointSink,
+    outbound::{DnsError, GateOptions, OwnAddress},
+    sandbox::Sandbox,
+};
 
 /// Where the registry gets everything from.
 #[derive(Debug, Clone)]
@@ -32,6 +37,8 @@ pub struct Registry {
     pub(super) current: ArcSwap<Snapshot>,
     /// Where checkpoints of the audit trail go, by the config in use.
     pub(super) checkpoints: ArcSwap<Vec<CheckpointSink>>,
+    /// What every way out has in common, by the config in use.
+    pub(super) way_out: ArcSwap<WayOut>,
     /// Held by the one reload that is under way.
     pub(super) reloading: Arc<Mutex<()>>,
     pub(super) changes: watch_channel::Sender<u64>,
@@ -49,6 +56,7 @@ impl Registry {
             sandbox,
             current: ArcSwap::default(),
             checkpoints: ArcSwap::default(),
+            way_out: ArcSwap::default(),
             reloading: Arc::default(),
             changes,
             loads: Loads::default(),
@@ -66,6 +74,14 @@ impl Registry {
     #[must_use]
     pub fn checkpoints(&self) -> Arc<Vec<CheckpointSink>> {
         self.checkpoints.load_full()
+    }
+
+    /// What the hub's own ways out have in common with those of providers now.
+    ///
+    /// # Errors
+    /// When the DNS servers of the config cannot be used.
+    pub fn gate_options(&self) -> Result<GateOptions, DnsError> {
+        WayOut::clone(&self.way_out.load()).options()
     }
 
     /// Changes whenever a new snapshot is in use.

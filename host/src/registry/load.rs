@@ -74,14 +74,14 @@ pub(super) fn extra_roots(folder: &Path, file: Option<&PathBuf>) -> Result<Roots
 }
 
 /// Certificate authorities beside the system's, and what identifies them.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Roots {
     pub(super) certificates: Vec<RootCertificate>,
     pub(super) id: String,
 }
 
 /// What every provider's way out has in common.
-#[derive(Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct WayOut {
     pub(super) roots: Roots,
     pub(super) dns_servers: Vec<DnsServer>,
@@ -94,7 +94,8 @@ impl WayOut {
         format!("{} {:?}", self.roots.id, self.dns_servers)
     }
 
-    fn options(self) -> Result<GateOptions, DnsError> {
+    /// A gate's, but for what is its own.
+    pub(super) fn options(self) -> Result<GateOptions, DnsError> {
         let mut options = GateOptions {
             extra_roots: self.roots.certificates,
             own_address: self.own_address,

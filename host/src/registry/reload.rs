@@ -103,6 +103,7 @@ impl Registry {
         let since = since.unwrap_or_else(|| Arc::clone(&old));
         let Wanted { providers, way_out, checkpoints } = wanted;
         self.checkpoints.store(Arc::new(checkpoints));
+        self.way_out.store(Arc::new(way_out.clone()));
         let configs: Configs = Arc::new(providers.clone());
         let (off, mut on): (Vec<_>, Vec<_>) = providers.into_iter().partition(|(_, wanted)| !wanted.enabled);
         let mut entries = old.entries.clone();
@@ -141,7 +142,7 @@ impl Registry {
     fn placed(&self, sink: CheckpointSink) -> CheckpointSink {
         match sink {
             CheckpointSink::File(file) => CheckpointSink::File(self.folder().join(file)),
-            CheckpointSink::Stdout => CheckpointSink::Stdout,
+            elsewhere @ (CheckpointSink::Stdout | CheckpointSink::Https(_)) => elsewhere,
         }
     }
 

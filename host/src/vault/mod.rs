@@ -8,6 +8,7 @@
 //! in its own memory.
 
 mod cached;
+mod credential;
 mod error;
 mod fresh;
 mod grants;

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::support::{
     hub::{ADMIN, Folder, Hub, VIEWER, eventually},
     testbed::testbed,
+    upstream::Upstream,
 };
 
 /// A config whose checkpoints go there.
@@ -45,6 +46,50 @@ async fn a_sink_that_fails_degrades_health_and_holds_no_call_until_it_is_mended(
     assert_eq!(fs::read_to_string(&file).expect("a file").lines().count(), 1);
     let (ok, told) = verified(&hub, &["--checkpoint", file.to_str().expect("a path")]);
     assert!(ok, "{told}");
+}
+
+#[tokio::test]
+async fn checkpoints_go_to_a_place_on_the_web_with_a_token_of_the_vault() {
+    let upstream = Upstream::start();
+    let sinks = format!("{{ https: {{ url: '{}', secret: collector }} }}", upstream.url("/echo?of=this"));
+    let mut hub = Hub::start(&with(&sinks));
+    let (admin, viewer) = (hub.token(ADMIN), hub.token(VIEWER));
+    assert_eq!(hub.call(&admin, "testbed/write.note", &json!({ "text": "a" })).await.status, 200);
+    // The token is not there yet; what is told does not say more than the host.
+    let told = async || {
+        let health = hub.get("/health", Some(&viewer)).await.json();
+        health["checkpoint_error"].as_str().filter(|why| why.contains("collector")).map(str::to_owned)
+    };
+    let why = eventually("health says so", told).await;
+    assert!(why.starts_with(&format!("http://{}: its token: ", upstream.address)) && !why.contains("/echo"), "{why}");
+    assert!(upstream.seen().is_empty(), "nothing is sent without it");
+    hub.set_secret("collector", "a-token-for-the-collector");
+    eventually("it is sent", async || (!upstream.seen().is_empty()).then_some(())).await;
+    let seen = upstream.seen().remove(0);
+    assert_eq!(seen.header("authorization"), "Bearer a-token-for-the-collector");
+    assert_eq!((seen.header("content-type"), seen.uri.query()), ("application/json", Some("of=this")));
+    let mended = async || hub.get("/health", Some(&viewer)).await.json()["checkpoint_error"].is_null().then_some(());
+    eventually("it is well again", mended).await;
+    // The last one, at the end.
+    assert_eq!(hub.call(&admin, "testbed/write.note", &json!({ "text": "b" })).await.status, 200);
+    let before = upstream.seen().len();
+    hub.stop();
+    let last = upstream.seen().pop().expect("one more");
+    assert!(upstream.seen().len() > before);
+    let file = hub.folder().join("from-elsewhere.jsonl");
+    fs::write(&file, &last.body).expect("written");
+    let (ok, told) = verified(&hub, &["--checkpoint", file.to_str().expect("a path")]);
+    assert!(ok, "{told}");
+
+    // A place that does not take it.
+    hub.configure(&with(&format!("{{ https: {{ url: '{}' }} }}", upstream.url("/redirect/9"))));
+    hub.run();
+    assert_eq!(hub.call(&admin, "testbed/write.note", &json!({ "text": "c" })).await.status, 200);
+    let told = async || {
+        let health = hub.get("/health", Some(&viewer)).await.json();
+        health["checkpoint_error"].as_str().filter(|why| why.contains("it answers 30")).map(str::to_owned)
+    };
+    eventually("health says so", told).await;
 }
 
 #[tokio::test]
