@@ -11,7 +11,7 @@ use super::{Kept, Store, today};
 use crate::support::{
     campaign::size,
     hello::HELLO,
-    hub::{AUDITOR, VIEWER, eventually},
+    hub::{ADMIN, AUDITOR, VIEWER, eventually},
 };
 
 /// Rows of 30 days, evenly: of a thousand users, ten tools, and with one correlation id for each ten.
@@ -98,4 +98,29 @@ async fn a_first_page_of_a_million_rows_takes_no_longer_than_it_may() {
         // What is promised is for a machine that does nothing else.
         assert!(best < Duration::from_millis(size(2000, 150)), "{path}: {best:?}");
     }
+}
+
+/// What the tables and indexes of the schema take, in bytes.
+async fn bytes(hub: &Kept) -> i64 {
+    let sql = "SELECT sum(pg_total_relation_size(c.oid))::bigint FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+        WHERE n.nspname = 'ops' AND c.relkind = 'r'";
+    let mut connection = hub.server().connect("postgres", "ops").await;
+    query_scalar::<Database, i64>(sql).fetch_one(&mut connection).await.expect("a number")
+}
+
+/// Printed; in a campaign of so many calls that whole pages do not count.
+#[tokio::test]
+async fn what_a_small_call_takes_on_a_server_is_told() {
+    let hub = Kept::start(Store::Postgres, HELLO).await;
+    let admin = hub.token(ADMIN);
+    let calls = size(320, 12_800);
+    let before = bytes(&hub).await;
+    for _ in 0..calls / 32 {
+        let input = json!({ "message": "x" });
+        let some = (0..32).map(|_| hub.call(&admin, "hello-rs/echo.v1", &input));
+        assert!(futures::future::join_all(some).await.iter().all(|reply| reply.status == 200));
+    }
+    let each = (bytes(&hub).await - before) / i64::from(calls);
+    println!("{each} bytes a row, indexes and signatures included, 32 calls at once");
+    assert!(each < size(4000, 2000), "{each}");
 }
