@@ -6,11 +6,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const DOCUMENTS: [&str; 12] = [
+const DOCUMENTS: [&str; 13] = [
     "README.md",
     "SECURITY.md",
     "CONTRIBUTING.md",
     "docs/architecture.md",
+    "docs/operations.md",
     "docs/performance.md",
     "docs/postgresql.md",
     "docs/supabase.md",
@@ -24,8 +25,8 @@ const DOCUMENTS: [&str; 12] = [
 const ROOTS: [&str; 5] = ["", "host", "host/src", "host/src/call", "outbound/src"];
 const ENDINGS: [&str; 9] = [".rs", ".md", ".yaml", ".json", ".toml", ".wit", ".sql", ".svg", ".py"];
 /// What the hub, a build or a reader makes.
-const MADE: [&str; 6] =
-    ["data/", "writers/", "src/lib.rs", "tests/provider/main.rs", "providers/orders/", "target/corpus/"];
+const MADE: [&str; 7] =
+    ["data/", "writers/", "vault.json", "src/lib.rs", "tests/provider/main.rs", "providers/orders/", "target/corpus/"];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -187,4 +188,15 @@ fn the_comparison_with_the_vendors_servers_names_every_tool_with_its_class_and_r
         let role = role.trim_start_matches("ops_");
         assert_eq!((classes.expect(line)[at], roles.expect(line)[at]), (class.as_str(), role), "{tool}");
     }
+}
+
+#[test]
+fn every_alert_is_explained_to_whoever_it_wakes_and_no_other() {
+    let rules = read("deploy/prometheus/alerts.yaml");
+    let alerts: BTreeSet<_> = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: ")).collect();
+    let operations = read("docs/operations.md");
+    let rows = operations.lines().filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+    let explained: BTreeSet<_> = rows.filter(|cell| cell.starts_with("Bulkhead")).collect();
+    assert!(alerts.len() > 5);
+    assert_eq!(explained, alerts);
 }
