@@ -18,7 +18,7 @@ struct Campaign {
     about: &'static str,
 }
 
-const ALL: [Campaign; 6] = [
+const ALL: [Campaign; 7] = [
     Campaign {
         name: "calls",
         tests: &["hostile::flood::"],
@@ -38,6 +38,11 @@ const ALL: [Campaign; 6] = [
         name: "floods",
         tests: &["floods::a_flood_of_what_never_runs"],
         about: "five minutes of the largest that leads to nothing: trail and log grow slowly, others are served",
+    },
+    Campaign {
+        name: "overload",
+        tests: &["overload::"],
+        about: "three times as many calls as the machine can do: how long those that are let in take, and how many are refused",
     },
     Campaign {
         name: "search",

@@ -12,6 +12,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use chrono::Utc;
 
 use super::health;
 use crate::{
@@ -49,6 +50,11 @@ fn look(hub: &Hub) -> Result<Look, prometheus::Error> {
     yes_or_no("bulkhead_config_usable", "Whether the newest config is in use.", snapshot.config_problem.is_none())?;
     let checkpoints = hub.checkpoint_problem().is_none();
     yes_or_no("bulkhead_checkpoints_given", "Whether checkpoints of the trail reach their places.", checkpoints)?;
+    let backlog = hub.events().backlog();
+    let age = backlog.oldest.map_or(0, |oldest| (Utc::now() - oldest).num_seconds().max(0));
+    let waiting = i64::try_from(backlog.events).unwrap_or(i64::MAX);
+    look.gauge(("bulkhead_outbox_events", "Events that wait to be delivered."), [], [([], waiting)])?;
+    look.gauge(("bulkhead_outbox_age_seconds", "How long the oldest of them has waited."), [], [([], age)])?;
     of_providers(hub, &snapshot, &mut look)?;
     of_runs(&mut look, "bulkhead_hub_runs", "callers' runs of all providers", [([], hub.registry().sandbox().load())])?;
     Ok(look)

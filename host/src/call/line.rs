@@ -54,6 +54,7 @@ impl Hub {
                 return Answer { id, outcome: Err(AuditError::Refusing.into()) };
             }
         }
+        self.tell_of_breakers(&traces);
         let Published { quotas, costs, events } = self.publish(traces.take_events(), &draft, &correlation_id);
         let used = Usage { requests: traces.requests(), bytes: traces.bytes(), costs };
         let mut event = draft.finish(&outcome, traces.hostname(), used);

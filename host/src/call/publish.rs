@@ -5,9 +5,11 @@ use chrono::Utc;
 use super::{Hub, record::Draft};
 use crate::{
     audit::{Costs, Outgoing, ReportedCost, Said, Sayer, UpstreamQuota},
+    events::HubEvent,
+    health::Turned,
     json,
     names::{CorrelationId, ProviderName},
-    sandbox::Emitted,
+    sandbox::{Emitted, Traces},
 };
 
 /// What a provider calls the event that tells what is left of its upstream's quota.
@@ -15,6 +17,9 @@ const QUOTA_EVENT: &str = "bulkhead.quota";
 
 /// ... and the one that tells what the call cost.
 const COST_EVENT: &str = "bulkhead.cost";
+
+/// Why a circuit breaker opens.
+const KEEPS_FAILING: &str = "requests keep failing: no connection, no answer in time, or a status of 500 and above";
 
 /// What a call's events come to.
 #[derive(Default)]
@@ -26,6 +31,19 @@ pub(super) struct Published {
 }
 
 impl Hub {
+    /// Tells what a call's requests have made of circuit breakers.
+    pub(super) fn tell_of_breakers(&self, traces: &Traces) {
+        for Turned { provider, host, open_for } in traces.take_turned() {
+            let host = Some(host);
+            self.parts.events.of_hub(match open_for {
+                Some(retry_after) => {
+                    HubEvent::BreakerOpened { provider, host, reason: KEEPS_FAILING.to_owned(), retry_after }
+                }
+                None => HubEvent::BreakerClosed { provider, host },
+            });
+        }
+    }
+
     /// Sends the call's events on their way: into the outbox, with the call's row, or to the log where there is nobody to
     /// deliver them to. Quotas and costs are kept instead.
     pub(super) fn publish(&self, emitted: Vec<Emitted>, draft: &Draft, correlation_id: &CorrelationId) -> Published {

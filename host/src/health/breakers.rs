@@ -50,6 +50,17 @@ struct OfUpstream {
     used: Instant,
 }
 
+/// A breaker has opened, or has closed again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Turned {
+    /// Whose requests it is about.
+    pub provider: ProviderName,
+    /// The upstream.
+    pub host: String,
+    /// For how long nothing is sent; `None` if it has closed.
+    pub open_for: Option<Duration>,
+}
+
 /// A request that is let through, until it has ended.
 #[derive(Debug)]
 pub struct Attempt {
@@ -137,17 +148,19 @@ impl Breakers {
         first
     }
 
-    fn tell(&self, host: &str, change: Option<Change>) {
+    fn turned(&self, host: String, change: Change) -> Turned {
         let provider = &self.provider;
-        match change {
-            Some(Change::Opened) => {
+        let open_for = match change {
+            Change::Opened => {
                 tracing::warn!(%provider, host, "an upstream keeps failing: its circuit breaker is open");
+                Some(self.settings.pause())
             }
-            Some(Change::Closed) => {
+            Change::Closed => {
                 tracing::info!(%provider, host, "an upstream answers again: its circuit breaker is closed");
+                None
             }
-            None => {}
-        }
+        };
+        Turned { provider: provider.clone(), host, open_for }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Target, OfUpstream>> {
@@ -167,17 +180,18 @@ fn has_room(table: &mut HashMap<Target, OfUpstream>) -> bool {
 }
 
 impl Attempt {
-    /// The request has ended like this.
-    pub fn ended(mut self, answer: &Result<OutboundResponse, OutboundError>) {
+    /// The request has ended like this. Tells if the breaker has turned by that.
+    #[must_use]
+    pub fn ended(mut self, answer: &Result<OutboundResponse, OutboundError>) -> Option<Turned> {
         let now = Instant::now();
-        let Some(verdict) = verdict(answer, now - self.since) else { return };
-        let Some(ticket) = self.ticket.take() else { return };
+        let verdict = verdict(answer, now - self.since)?;
+        let ticket = self.ticket.take()?;
         let mut table = self.breakers.lock();
-        let Some(of_upstream) = table.get_mut(&self.target) else { return };
-        let change = of_upstream.breaker.ended(ticket, (self.sender, verdict), now);
+        let of_upstream = table.get_mut(&self.target)?;
+        let change = of_upstream.breaker.ended(ticket, (self.sender, verdict), now)?;
         let host = of_upstream.shown.clone();
         drop(table);
-        self.breakers.tell(&host, change);
+        Some(self.breakers.turned(host, change))
     }
 }
 
@@ -227,7 +241,7 @@ mod tests {
     fn fail(breakers: &Arc<Breakers>, url: &str) {
         let target = target(url);
         let attempt = breakers.admit(&target, &target.authority(), Sender::Hub).expect("it is let through");
-        attempt.ended(&Err(OutboundError::NoConnection(String::new())));
+        let _ = attempt.ended(&Err(OutboundError::NoConnection(String::new())));
     }
 
     fn status(status: u16) -> OutboundResponse {

@@ -7,4 +7,4 @@ mod breakers;
 
 pub use board::{CHECK_TIME, Health, HealthBoard, RECHECK, RECHECK_DOWN, Status};
 pub use breaker::Sender;
-pub use breakers::{Attempt, Breakers, CircuitOpen};
+pub use breakers::{Attempt, Breakers, CircuitOpen, Turned};

@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{health::CircuitOpen, outbound::ByteMeter};
+use crate::{
+    health::{CircuitOpen, Turned},
+    outbound::ByteMeter,
+};
 
 /// An event that a provider emitted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +34,7 @@ struct TracesInner {
     /// What counts the bytes that come back.
     received: Option<Arc<ByteMeter>>,
     refused: Option<CircuitOpen>,
+    turned: Vec<Turned>,
 }
 
 impl Traces {
@@ -72,6 +76,17 @@ impl Traces {
     #[must_use]
     pub fn circuit_open(&self) -> Option<CircuitOpen> {
         self.lock().refused.clone()
+    }
+
+    /// Takes what its requests have made of circuit breakers.
+    #[must_use]
+    pub fn take_turned(&self) -> Vec<Turned> {
+        std::mem::take(&mut self.lock().turned)
+    }
+
+    /// A circuit breaker has turned.
+    pub(super) fn turned(&self, turned: Turned) {
+        self.lock().turned.push(turned);
     }
 
     /// A request is not sent.

@@ -77,7 +77,9 @@ impl WayOut {
         self.gates.traces.called(called, bytes, self.budget.response_bytes());
         let (target, since) = (permitted.target().clone(), metrics::clock());
         let answer = self.gates.outbound.send(permitted, self.deadline).await;
-        attempt.ended(&answer);
+        if let Some(turned) = attempt.ended(&answer) {
+            self.gates.traces.turned(turned);
+        }
         self.count(&target, ended_as(&answer), since);
         match answer {
             Ok(response) => Ok(self.scrubbed(response).await),

@@ -56,12 +56,15 @@ async fn calls_of_an_upstream_that_was_killed_fail_fast_and_go_on_when_it_is_bac
     assert_eq!(status, "down", "it is known as soon as it is open: {why}");
     assert!(why.contains("circuit breaker"), "{why}");
     assert!(hub.log().contains("its circuit breaker is open"), "{}", hub.log());
+    let is_told = async |event: &str| hub.log().contains(event).then_some(());
+    eventually("others are told", async || is_told("bulkhead.breaker.opened").await).await;
 
     upstream.revive();
     let is_back = async || (get(&hub, &token, &upstream.url(200)).await.status == 200).then_some(());
     eventually("calls go on", is_back).await;
     eventually("health says so", async || (status_of(&hub, &token, "testbed").await.0 == "ok").then_some(())).await;
     assert!(hub.log().contains("its circuit breaker is closed"), "{}", hub.log());
+    eventually("others are told", async || is_told("bulkhead.breaker.closed").await).await;
 }
 
 #[tokio::test]

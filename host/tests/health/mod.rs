@@ -1,6 +1,7 @@
 //! How the hub says its providers are, and that no caller's load changes it.
 
 mod breaker;
+mod overload;
 mod readiness;
 
 use std::time::{Duration, Instant};
