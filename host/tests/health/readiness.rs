@@ -65,7 +65,7 @@ async fn what_served_before_and_loads_again_keeps_calls_away_and_what_is_new_doe
     let folder = Folder::new();
     let slow = replace(folder.path(), "sloth.wasm", &sloth()).display().to_string();
     let hub = Hub::start(&testbed(&[]));
-    assert_eq!(status(&hub, "/readyz").await, 200);
+    eventually("it is ready", async || (status(&hub, "/readyz").await == 200).then_some(())).await;
     hub.configure(&format!("{}  sloth: {{ component: {slow}, tools: [] }}\n", testbed(&[])));
     let loads = async || hub.get("/health", None).await.text.contains("loading").then_some(());
     eventually("the new one loads", loads).await;

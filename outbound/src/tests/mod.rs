@@ -8,6 +8,7 @@ mod names;
 mod own_address;
 mod pace;
 mod permit;
+mod repeats;
 mod rules;
 mod smuggling;
 mod targets;
