@@ -22,7 +22,17 @@ mod tests {
     use super::*;
 
     /// What is small, or cannot be had with the same features.
-    const TWICE: [&str; 4] = ["cranelift-bitset", "pulley-interpreter", "wasm-encoder", "wasmtime-internal-core"];
+    const TWICE: [&str; 8] = [
+        "cranelift-bitset",
+        "pulley-interpreter",
+        "wasm-encoder",
+        "wasmtime-internal-core",
+        // What `age` words its errors with, and reads keys by.
+        "digest",
+        "i18n-embed",
+        "tinystr",
+        "unic-langid",
+    ];
 
     #[test]
     fn the_hub_and_its_macros_share_what_they_are_compiled_of() {
