@@ -59,7 +59,7 @@ pub use heads::checkpoint;
 pub use key::{AuditKey, KEY_FILE, NoPublicKey, PublicKey};
 pub use ledger::ReadFault;
 pub use outbox::Outbox;
-pub use packed::path as archive_path;
+pub use packed::{FOLDER as ARCHIVES, path as archive_path};
 pub use purge::{Chosen, PurgeError, Removed, purge};
 pub use restored::state_restored;
 pub use sinks::Post;

@@ -17,8 +17,8 @@ use uuid::Uuid;
 use super::{body::Digest, statement::Archived};
 use crate::store::private_file;
 
-/// The folder beside the database.
-const FOLDER: &str = "archive";
+/// The folder of archives, beside the database.
+pub const FOLDER: &str = "archive";
 const ENDING: &str = ".db.gz";
 /// What is half done for longer than this is left over.
 const HALF_DONE: Duration = Duration::from_secs(3600);

@@ -38,7 +38,7 @@ pub struct Made {
 /// # Errors
 /// When something cannot be read, or the file is there already or cannot be written.
 pub fn make(data: &Path, database: &Location, recipients: &[Recipient], to: &Path) -> Result<Made, BackupError> {
-    if to.exists() {
+    if fs::symlink_metadata(to).is_ok() {
         return Err(BackupError::Exists(to.to_owned()));
     }
     let made_at = Utc::now();

@@ -4,9 +4,15 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::error::BackupError;
+use crate::text::plain;
 
 /// The format that this program writes, and the newest that it reads.
 const FORMAT: u32 = 1;
+
+/// The longest version of a program, in characters.
+const HUB_MAX: usize = 32;
+/// The most archives of one trail: one a month, for longer than anybody keeps any.
+const ARCHIVES_MAX: usize = 4096;
 
 /// What a backup says of itself, as its first file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +40,16 @@ impl Manifest {
         if format > FORMAT {
             return Err(BackupError::Newer { found: format, known: FORMAT });
         }
-        serde_json::from_slice(bytes).map_err(unread)
+        // Whoever has the public key can write one: what is shown of it cannot look like the program's own words.
+        let mut manifest: Self = serde_json::from_slice(bytes).map_err(unread)?;
+        plain::in_place(&mut manifest.hub, HUB_MAX);
+        if manifest.archives.len() > ARCHIVES_MAX {
+            return Err(BackupError::Content(format!("it names more than {ARCHIVES_MAX} archives")));
+        }
+        for archive in &mut manifest.archives {
+            plain::in_place(archive, plain::NAME_MAX);
+        }
+        Ok(manifest)
     }
 }
 
@@ -55,5 +70,11 @@ mod tests {
         assert!(matches!(Manifest::read(br#"{"format":2,"other":1}"#), Err(BackupError::Newer { found: 2, known: 1 })));
         assert!(matches!(Manifest::read(br#"{"format":1}"#), Err(BackupError::Content(_))));
         assert!(matches!(Manifest::read(b"[]"), Err(BackupError::Content(_))));
+        let hostile =
+            Manifest { hub: "1\u{1b}[2J\nrestored".to_owned(), archives: vec!["a\u{7}\nb".to_owned()], ..manifest };
+        let shown = Manifest::read(&serde_json::to_vec(&hostile).expect("written")).expect("read");
+        assert!(!shown.hub.contains(plain::is_hidden) && !shown.archives[0].contains(plain::is_hidden), "{shown:?}");
+        let many = Manifest { archives: vec!["a".to_owned(); ARCHIVES_MAX + 1], ..hostile };
+        assert!(Manifest::read(&serde_json::to_vec(&many).expect("written")).is_err());
     }
 }

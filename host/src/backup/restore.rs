@@ -18,8 +18,10 @@ use super::{
     manifest::Manifest,
 };
 use crate::{
-    audit::{self, Event},
-    store::{location::Location, private_file, scratch::ScratchFolder},
+    audit::{self, AuditKey, Event},
+    identity::{self, LocalKeys},
+    store::{location::Location, private_file, scratch::ScratchFolder, sqlite},
+    vault::{self, LocalVault},
 };
 
 /// The largest manifest, and the largest file but for the database, in bytes.
@@ -47,7 +49,7 @@ pub fn identities(file: &Path) -> Result<Vec<Identity>, BackupError> {
     found.filter(|found| !found.is_empty()).ok_or_else(|| BackupError::NoIdentity(file.to_owned()))
 }
 
-/// Restores a backup into a data folder that holds no hub's yet, and a database file that is not there yet. The trail then has a signed
+/// Restores a backup into a data folder in which nothing is yet but archives, and a database file that is not there yet. The trail then has a signed
 /// statement of the gap, and the row that `act` makes. Blocking.
 ///
 /// # Errors
@@ -64,6 +66,7 @@ pub fn restore(
     let file = BufReader::new(File::open(backup).map_err(BackupError::of(backup))?);
     let decrypted = Decryptor::new_buffered(file)?.decrypt(identities.iter().map(|identity| identity as _))?;
     let (manifest, names) = unpack(BufReader::new(decrypted), scratch.path())?;
+    is_usable(&names, scratch.path())?;
     place(&names, scratch.path(), data, database)?;
     if !matches!((manifest.has_database, database), (false, Location::File(_))) {
         audit::state_restored(data, database, manifest.made_at, act(&manifest)).map_err(BackupError::NotStated)?;
@@ -76,17 +79,41 @@ pub fn restore(
     Ok(Restored { manifest, missing_archives })
 }
 
-/// Whether there is nothing yet of what a backup may hold.
+/// Whether there is nothing yet where it is to be put: in the data folder nothing but archives, which a backup does not hold.
 fn is_free(data: &Path, database: &Location) -> Result<(), BackupError> {
-    let files = FILES.iter().map(|name| data.join(name));
-    let database = match database {
-        Location::File(file) => Some(file.clone()),
-        Location::Postgres(_) => None,
-    };
-    match files.chain(database).find(|path| fs::symlink_metadata(path).is_ok()) {
-        Some(path) => Err(BackupError::InTheWay(path)),
-        None => Ok(()),
+    for entry in fs::read_dir(data).map_err(BackupError::of(data))? {
+        let name = entry.map_err(BackupError::of(data))?.file_name();
+        if name != audit::ARCHIVES && !ScratchFolder::is_one(&name) {
+            return Err(BackupError::InTheWay(data.join(name)));
+        }
     }
+    match database {
+        Location::File(file) if fs::symlink_metadata(file).is_ok() => Err(BackupError::InTheWay(file.clone())),
+        Location::File(_) | Location::Postgres(_) => Ok(()),
+    }
+}
+
+/// Whether a hub could go on with what was unpacked: before anything of it is in its place.
+fn is_usable(names: &BTreeSet<&str>, folder: &Path) -> Result<(), BackupError> {
+    let broken = |name: &str, why: String| BackupError::Content(format!("`{name}` in it cannot be used: {why}"));
+    if names.contains(identity::KEY_FILE) {
+        LocalKeys::open(folder).map_err(|_| broken(identity::KEY_FILE, "it is no key".to_owned()))?;
+    }
+    if names.contains(vault::VAULT_FILE) {
+        let read = LocalVault::open(folder).and_then(|vault| vault.read());
+        read.map_err(|error| broken(vault::VAULT_FILE, error.to_string()))?;
+    }
+    let key = AuditKey::read(folder).map_err(|error| broken(audit::KEY_FILE, error.to_string()))?;
+    if names.contains(DATABASE) {
+        if key.is_none() {
+            return Err(BackupError::Content(format!(
+                "it lacks `{}`, which its database is signed with",
+                audit::KEY_FILE
+            )));
+        }
+        sqlite::open_alone(&folder.join(DATABASE)).map_err(|error| broken(DATABASE, error.to_string()))?;
+    }
+    Ok(())
 }
 
 /// Unpacks what is known by name, and nothing else, whatever the archive says of places, links and rights.

@@ -81,6 +81,7 @@ pub(super) fn restore(options: &Options, asked: &RestoreOptions) -> anyhow::Resu
             "the database was on a server: restore it there, then say so: the same command with its --database-url, in another empty data folder"
         );
     }
+    println!("inputs and outputs that were purged after it are back: purge them again");
     println!("now run `bulkhead audit verify`, with --checkpoint FILE if you have checkpoints from elsewhere");
     Ok(ExitCode::SUCCESS)
 }

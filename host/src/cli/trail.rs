@@ -19,6 +19,9 @@ use crate::{
     store::private_file,
 };
 
+/// What is missing is missing by a signed statement. Whether that is well only a person knows, so that it is no success.
+const DECLARED: u8 = 3;
+
 pub(super) fn run(options: &Options, command: &AuditCommand) -> anyhow::Result<ExitCode> {
     match command {
         AuditCommand::Verify { hub: Some(_), .. } => bail!(
@@ -30,13 +33,24 @@ pub(super) fn run(options: &Options, command: &AuditCommand) -> anyhow::Result<E
             for told in report.problems.iter().chain(&report.declared) {
                 println!("{told}");
             }
-            if report.problems.is_empty() {
-                println!("{}: nothing was changed or removed", scope(&report));
-                Ok(ExitCode::SUCCESS)
-            } else {
-                println!("{}: {}", scope(&report), counted(report.problems.len() as u64, "problem"));
-                Ok(ExitCode::FAILURE)
-            }
+            Ok(match (report.problems.len(), report.declared_missing) {
+                (0, 0) => {
+                    println!("{}: nothing was changed or removed", scope(&report));
+                    ExitCode::SUCCESS
+                }
+                (0, missing) => {
+                    println!(
+                        "{}: nothing was changed; what {} saw is missing, as a restore declares: was that you?",
+                        scope(&report),
+                        counted(missing, "checkpoint")
+                    );
+                    ExitCode::from(DECLARED)
+                }
+                (problems, _) => {
+                    println!("{}: {}", scope(&report), counted(problems as u64, "problem"));
+                    ExitCode::FAILURE
+                }
+            })
         }
         AuditCommand::List(list) => reading::list(options, list),
         AuditCommand::Show(show) => reading::show(options, show),

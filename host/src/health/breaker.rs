@@ -118,10 +118,12 @@ impl Breaker {
         }
     }
 
-    /// Whether it is not closed, and for how long nothing is sent.
+    /// Whether it is not closed, and for how long nothing is sent. One that nobody has tried for a whole window tells no more than
+    /// one that is closed.
     pub(super) fn open_for(&self, now: Instant) -> Option<Duration> {
         match self.state {
             State::Closed => None,
+            State::Open { until, .. } if now >= until + self.settings.window() => None,
             State::Open { until, .. } => Some(until.saturating_duration_since(now)),
             State::Trying { .. } => Some(Duration::ZERO),
         }
@@ -302,6 +304,17 @@ mod tests {
         }
         assert_eq!(send(&mut breaker, Sender::Hub, Fails, start), None);
         assert_eq!(send(&mut breaker, Sender::Hub, Fails, start), Some(Change::Opened), "or the hub does");
+    }
+
+    #[test]
+    fn one_that_nobody_tries_again_is_not_open_for_ever() {
+        let start = Instant::now();
+        let mut breaker = opened(start);
+        let window = BreakerSettings::default().window();
+        assert_eq!(breaker.open_for(start + PAUSE + window / 2), Some(Duration::ZERO));
+        assert_eq!(breaker.open_for(start + PAUSE + window), None);
+        assert_eq!(send(&mut breaker, caller(1), Unreached, start + PAUSE + window), None, "one tries all the same");
+        assert_eq!(breaker.open_for(start + PAUSE + window), Some(PAUSE), "and it is open again");
     }
 
     #[test]

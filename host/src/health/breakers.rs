@@ -184,7 +184,11 @@ impl Attempt {
     #[must_use]
     pub fn ended(mut self, answer: &Result<OutboundResponse, OutboundError>) -> Option<Turned> {
         let now = Instant::now();
-        let verdict = verdict(answer, now - self.since)?;
+        let verdict = match verdict(answer, now - self.since)? {
+            // Where a wildcard leads, whoever asks may have made the name up.
+            Verdict::Unreached if self.breakers.upstreams.is_none() => Verdict::Fails,
+            verdict => verdict,
+        };
         let ticket = self.ticket.take()?;
         let mut table = self.breakers.lock();
         let of_upstream = table.get_mut(&self.target)?;

@@ -26,14 +26,21 @@ impl ScratchFolder {
     pub fn within(folder: &Path) -> io::Result<Self> {
         for entry in fs::read_dir(folder)? {
             let entry = entry?;
-            let is_one = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
-            if is_one && entry.metadata()?.modified()?.elapsed().is_ok_and(|age| age > HALF_DONE) {
+            if Self::is_one(&entry.file_name())
+                && entry.metadata()?.modified()?.elapsed().is_ok_and(|age| age > HALF_DONE)
+            {
                 fs::remove_dir_all(entry.path())?;
             }
         }
         let scratch = folder.join(format!("{PREFIX}{}", Uuid::new_v4().simple()));
         private_file::create_folder(&scratch)?;
         Ok(Self(scratch))
+    }
+
+    /// Whether a folder's entry is a scratch folder, by its name.
+    #[must_use]
+    pub fn is_one(name: &std::ffi::OsStr) -> bool {
+        name.to_str().is_some_and(|name| name.starts_with(PREFIX))
     }
 
     /// Where it is.

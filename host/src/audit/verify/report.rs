@@ -11,6 +11,8 @@ pub struct Report {
     pub problems: Vec<String>,
     /// What is not there, or not as it was, by a signed statement that says so.
     pub declared: Vec<String>,
+    /// How much of that checkpoints have seen and is missing.
+    pub declared_missing: u64,
 }
 
 /// How many problems are listed before the walk stops listing.

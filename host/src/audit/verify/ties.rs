@@ -99,6 +99,7 @@ impl Ties {
         for ((writer, seq, head), at) in std::mem::take(&mut self.outside) {
             let found = self.heads.get(&(writer, seq)).copied().flatten();
             if found.is_none() && self.is_declared(&at) {
+                report.declared_missing += 1;
                 report.declared(format!(
                     "entry {seq} of hub run {writer}, which the checkpoint of {at} saw, is not there, as a restore declares"
                 ));
