@@ -10,6 +10,7 @@ mod audit;
 mod backup;
 mod config;
 mod docs;
+mod events;
 mod health;
 mod identity;
 mod limits;

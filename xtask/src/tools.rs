@@ -2,6 +2,7 @@
 
 mod bugsink;
 mod generators;
+mod nats;
 mod netdata;
 mod node;
 mod postgres;
@@ -28,12 +29,13 @@ struct Tool {
     install: Install,
 }
 
-fn all() -> [Tool; 7] {
+fn all() -> [Tool; 8] {
     [
         Tool { name: "node", stamp: node::stamp(), install: node::install },
         Tool { name: "python", stamp: python::stamp(), install: python::install },
         Tool { name: "generators", stamp: generators::stamp(), install: generators::install },
         Tool { name: "bugsink", stamp: bugsink::stamp(), install: bugsink::install },
+        Tool { name: "nats", stamp: nats::stamp(), install: nats::install },
         Tool { name: "netdata", stamp: netdata::stamp(), install: netdata::install },
         Tool { name: "postgres", stamp: postgres::stamp(), install: postgres::install },
         Tool { name: "promtool", stamp: promtool::stamp(), install: promtool::install },

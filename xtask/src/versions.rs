@@ -42,5 +42,8 @@ pub const DEBIAN_POSTGRES: &str = "postgresql";
 /// Debian's Prometheus, of which promtool is taken.
 pub const DEBIAN_PROMETHEUS: &str = "prometheus";
 
+/// Debian's NATS server, of whatever version its release has.
+pub const DEBIAN_NATS: &str = "nats-server";
+
 /// Debian's Netdata Agent.
 pub const DEBIAN_NETDATA: &str = "netdata-core";

@@ -40,6 +40,9 @@ struct Overview {
     /// Why checkpoints of the audit trail do not reach a place outside the database. Calls go on.
     #[serde(skip_serializing_if = "Option::is_none")]
     checkpoint_error: Option<String>,
+    /// Why events wait for long. Calls go on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    events_error: Option<String>,
     /// Why the newest certificate is not in use. Calls go on, with the one from before.
     #[serde(skip_serializing_if = "Option::is_none")]
     certificate_error: Option<String>,
@@ -76,6 +79,7 @@ impl Overview {
         self.audit_error =
             self.audit_error.take().map(|_| "nothing can be recorded: ask with a token to see why".to_owned());
         self.checkpoint_error = self.checkpoint_error.take().map(|_| asked.to_owned());
+        self.events_error = self.events_error.take().map(|_| asked.to_owned());
         self.certificate_error = self.certificate_error.take().map(|_| asked.to_owned());
         for health in &mut self.providers {
             health.error = health.error.take().map(|_| asked.to_owned());
@@ -103,10 +107,12 @@ fn overview(hub: &Hub, snapshot: &Snapshot, certificate_error: Option<String>) -
         format!("nothing can be recorded since {since}, so nothing runs: {}", refusal.why)
     });
     let checkpoint_error = hub.checkpoint_problem();
-    let is_impaired = [&audit_error, &checkpoint_error, &certificate_error].iter().any(|error| error.is_some());
+    let events_error = hub.events().delivery_problem();
+    let problems = [&audit_error, &checkpoint_error, &events_error, &certificate_error];
+    let is_impaired = problems.iter().any(|error| error.is_some());
     let status = if is_impaired { status.max(Status::Degraded) } else { status };
     let config_error = snapshot.config_problem.clone();
-    Overview { status, config_error, audit_error, checkpoint_error, certificate_error, providers }
+    Overview { status, config_error, audit_error, checkpoint_error, events_error, certificate_error, providers }
 }
 
 /// How a provider is, as far as is known without looking.

@@ -9,6 +9,7 @@ use super::{
     AdminOperation, AdminOutput, Answer, Call, CallError, Hub, HubOperation, Operation, Principal, record::Draft,
 };
 use crate::{
+    events::HubEvent,
     limits::Permit,
     names::{CorrelationId, Surface},
     registry::{Reloaded, Report},
@@ -26,7 +27,24 @@ impl Hub {
             AdminOperation::Providers => Ok(AdminOutput::Providers(self.parts.registry.snapshot())),
             AdminOperation::Reload => {
                 let report = self.parts.reloads.reload(RELOADING).await;
+                self.tell_of_reload(&report);
                 reloaded(report, draft).map(AdminOutput::Reloaded)
+            }
+        }
+    }
+}
+
+impl Hub {
+    /// Tells of what a reload has refused, where that is news.
+    pub(super) fn tell_of_reload(&self, report: &Report) {
+        match report {
+            Err(error) => self.parts.events.of_hub(HubEvent::ReloadRefused { reason: error.to_string() }),
+            Ok(reloaded) => {
+                for wrong in &reloaded.new_problems {
+                    if let Ok(provider) = wrong.provider.clone().try_into() {
+                        self.parts.events.of_hub(HubEvent::LoadRefused { provider, reason: wrong.problem.clone() });
+                    }
+                }
             }
         }
     }
@@ -56,6 +74,7 @@ pub async fn record_reloads(hub: Arc<Hub>, mut reports: mpsc::Receiver<Report>, 
             Some(report) = reports.recv() => report,
             () = end.cancelled() => return,
         };
+        hub.tell_of_reload(&report);
         while let Answer { outcome: Err(CallError::NotRecorded(_)), .. } = hub.call(seen(report.clone())).await {
             tokio::select! {
                 () = sleep(AGAIN) => {}

@@ -20,7 +20,7 @@ use crate::{
     call::{Hub, HubParts, record_reloads, watch_health},
     config::CheckpointSink,
     endpoint::Endpoints,
-    events::Events,
+    events::{Delivery, Events},
     health::HealthBoard,
     http::{self, Ending},
     identity::{Identity, IdpSettings, JwksSource, LocalKeys},
@@ -240,6 +240,8 @@ impl Running {
         let vault = Arc::new(vault(options, data).await?);
         let of_config = Arc::clone(&registry);
         let post = posting(Arc::new(Endpoints::new(Arc::clone(&vault), move || of_config.gate_options())));
+        let (source, changes) = (Arc::clone(&registry), registry.changes());
+        let delivery = Delivery::new(events.clone(), Arc::clone(&vault), move || source.events());
         let hub = Hub::new(HubParts {
             registry: Arc::clone(&registry),
             reloads,
@@ -259,6 +261,7 @@ impl Running {
         tasks.spawn(events.record(untold, end.clone()));
         let (giver, given, giving, to) = (audit.clone(), Arc::clone(hub.registry()), end.clone(), Arc::clone(&post));
         tasks.spawn(async move { giver.give_checkpoints(|| stdout.sinks(&given), &to, &giving).await });
+        tasks.spawn(delivery.run(changes, end.clone()));
         Ok(Self { hub, audit, tasks, stdout, post })
     }
 

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::{
     bounded::ToolTimeout,
     breaker::BreakerSettings,
+    events::EventsConfig,
     filled,
     granted::Granted,
     kept::{AuditConfig, KeptBodies},
@@ -34,6 +35,9 @@ pub struct Config {
     /// The audit trail.
     #[serde(default, deserialize_with = "filled::filled")]
     pub audit: AuditConfig,
+    /// What becomes of events.
+    #[serde(default, deserialize_with = "filled::filled")]
+    pub events: EventsConfig,
     /// Every provider by its name: 1 to 32 of a-z, 0-9 and `-`, beginning with a letter.
     #[serde(deserialize_with = "filled::filled")]
     #[schemars(with = "BTreeMap<String, ProviderConfig>")]

@@ -6,14 +6,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::Utc;
+use chrono::{SecondsFormat, TimeDelta, Utc};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::hub_event::HubEvent;
 use crate::{
-    audit::{Audit, Backlog, Event, ForOutbox, Outcome, Outgoing, Said, Sayer, Sharing, Usage},
+    audit::{Audit, Backlog, Event, ForOutbox, Outbox, Outcome, Outgoing, Said, Sayer, Sharing, Usage},
     names::{OperationKind, ProviderName, Surface, ToolClass},
 };
 
@@ -25,6 +25,8 @@ const LIMITS_TOLD: Duration = Duration::from_secs(60);
 const LIMITS_MAX: usize = 1024;
 /// While nothing can be recorded, how often somebody looks whether it can be.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// Events that wait for longer than this are a sign that something is wrong.
+const OLD: TimeDelta = TimeDelta::seconds(60);
 
 /// Tells what happens. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -32,6 +34,8 @@ pub struct Events {
     audit: Audit,
     queue: mpsc::Sender<HubEvent>,
     seen: Arc<Mutex<Seen>>,
+    /// Why the last delivery did not get through.
+    problem: Arc<Mutex<Option<String>>>,
 }
 
 /// What was told, so that it is told once.
@@ -59,7 +63,7 @@ impl Events {
     #[must_use]
     pub fn new(audit: Audit) -> (Self, Untold) {
         let (queue, untold) = mpsc::channel(QUEUE);
-        (Self { audit, queue, seen: Arc::default() }, Untold(untold))
+        (Self { audit, queue, seen: Arc::default(), problem: Arc::default() }, Untold(untold))
     }
 
     /// Tells something of the hub itself. It waits for nothing, and so can be said anywhere: the row is written soon after.
@@ -109,6 +113,33 @@ impl Events {
     #[must_use]
     pub fn are_delivered(&self) -> bool {
         self.audit.outbox().is_open()
+    }
+
+    /// Where they wait.
+    pub(super) fn outbox(&self) -> &Outbox {
+        self.audit.outbox()
+    }
+
+    /// How the last delivery went.
+    pub(super) fn note_delivery(&self, found: Option<String>) {
+        let mut problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&*problem, &found) {
+            (None, Some(why)) => tracing::error!(%why, "events are not delivered: they wait"),
+            (Some(_), None) => tracing::info!("events are delivered again"),
+            _ => {}
+        }
+        *problem = found;
+    }
+
+    /// Why events wait for long; `None` while they do not.
+    #[must_use]
+    pub fn delivery_problem(&self) -> Option<String> {
+        let Backlog { events, oldest, .. } = self.backlog();
+        let since = oldest.filter(|oldest| Utc::now() - oldest > OLD)?;
+        let problem = self.problem.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let why = problem.unwrap_or_else(|| "they are delivered as fast as the broker takes them".to_owned());
+        let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
+        Some(format!("{events} events wait to be delivered, the oldest since {since}: {why}"))
     }
 
     /// What waits to be delivered.

@@ -15,7 +15,7 @@ use super::{
     standing::Loads,
 };
 use crate::{
-    config::CheckpointSink,
+    config::{CheckpointSink, EventsConfig},
     outbound::{DnsError, GateOptions, OwnAddress},
     sandbox::Sandbox,
 };
@@ -39,6 +39,8 @@ pub struct Registry {
     pub(super) checkpoints: ArcSwap<Vec<CheckpointSink>>,
     /// What every way out has in common, by the config in use.
     pub(super) way_out: ArcSwap<WayOut>,
+    /// What becomes of events, by the config in use.
+    pub(super) events: ArcSwap<EventsConfig>,
     /// Held by the one reload that is under way.
     pub(super) reloading: Arc<Mutex<()>>,
     pub(super) changes: watch_channel::Sender<u64>,
@@ -57,6 +59,7 @@ impl Registry {
             current: ArcSwap::default(),
             checkpoints: ArcSwap::default(),
             way_out: ArcSwap::default(),
+            events: ArcSwap::default(),
             reloading: Arc::default(),
             changes,
             loads: Loads::default(),
@@ -82,6 +85,12 @@ impl Registry {
     /// When the DNS servers of the config cannot be used.
     pub fn gate_options(&self) -> Result<GateOptions, DnsError> {
         WayOut::clone(&self.way_out.load()).options()
+    }
+
+    /// What becomes of events now.
+    #[must_use]
+    pub fn events(&self) -> Arc<EventsConfig> {
+        self.events.load_full()
     }
 
     /// Changes whenever a new snapshot is in use.

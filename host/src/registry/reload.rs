@@ -21,7 +21,7 @@ use super::{
     snapshot::{Configs, Snapshot},
 };
 use crate::{
-    config::{self, CheckpointSink, ConfigError, ProviderConfig},
+    config::{self, CheckpointSink, ConfigError, EventsConfig, ProviderConfig},
     names::ProviderName,
     telemetry::metrics,
 };
@@ -34,6 +34,7 @@ pub(super) struct Wanted {
     providers: BTreeMap<ProviderName, ProviderConfig>,
     way_out: WayOut,
     checkpoints: Vec<CheckpointSink>,
+    events: EventsConfig,
 }
 
 /// A reload that has begun: who is disabled or removed is out, who is new or granted less is [`Entry::Loading`]. Dropping it leaves it at what
@@ -81,7 +82,7 @@ impl Registry {
             let config = self.read_config().await?;
             let way_out = self.way_out(&config).await?;
             let checkpoints = config.audit.checkpoints.into_iter().map(|sink| self.placed(sink)).collect();
-            Ok(Wanted { providers: config.providers, way_out, checkpoints })
+            Ok(Wanted { providers: config.providers, way_out, checkpoints, events: config.events })
         };
         let read = read.await;
         if let Err(error) = &read {
@@ -101,9 +102,10 @@ impl Registry {
         let one_at_a_time = Arc::clone(&self.reloading).lock_owned().await;
         let old = self.snapshot();
         let since = since.unwrap_or_else(|| Arc::clone(&old));
-        let Wanted { providers, way_out, checkpoints } = wanted;
+        let Wanted { providers, way_out, checkpoints, events } = wanted;
         self.checkpoints.store(Arc::new(checkpoints));
         self.way_out.store(Arc::new(way_out.clone()));
+        self.events.store(Arc::new(events));
         let configs: Configs = Arc::new(providers.clone());
         let (off, mut on): (Vec<_>, Vec<_>) = providers.into_iter().partition(|(_, wanted)| !wanted.enabled);
         let mut entries = old.entries.clone();

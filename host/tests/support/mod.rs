@@ -14,6 +14,7 @@ pub mod hub;
 pub mod issuer;
 pub mod jwt;
 pub mod killable;
+pub mod nats;
 pub mod netdata;
 pub mod postgres;
 pub mod raw;
