@@ -237,7 +237,7 @@ fn only_store_and_audit_speak_to_the_database() {
 }
 
 /// Who has connections to PostgreSQL, how many, and why.
-const CONNECTIONS: [(&str, &str); 7] = [
+const CONNECTIONS: [(&str, &str); 8] = [
     ("host/src/audit/ledger/postgres/mod.rs", "one: a hub's writer"),
     (
         "host/src/audit/ledger/postgres/reading.rs",
@@ -246,6 +246,10 @@ const CONNECTIONS: [(&str, &str); 7] = [
     (
         "host/src/vault/supabase.rs",
         "one: secrets, which wait for no commit, and of which only the vault sees the values",
+    ),
+    (
+        "host/src/store/overrides/mod.rs",
+        "one: what admins have done to providers, which waits for no commit and is looked at every two seconds",
     ),
     ("host/src/audit/ledger/postgres/import.rs", "one: `bulkhead audit copy`, a program of its own"),
     ("host/src/audit/verify.rs", "one: `bulkhead audit verify`, a program of its own"),

@@ -12,8 +12,8 @@ use anyhow::{Context, Result, bail};
 use crate::workspace::Workspace;
 use crate::{components, host, process};
 
-/// What the hub prints once it answers; the address follows.
-const READY: &str = "listening on";
+/// What the hub prints once its providers have loaded.
+const READY: &str = "ready";
 
 /// The token of the first call, which is pasted at once.
 const FIRST: Wanted = Wanted { role: "ops_operator", ttl: "1h" };

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::State,
+    extract::{Path, State, rejection::PathRejection},
     http::{HeaderValue, header::CACHE_CONTROL},
     response::{IntoResponse, Response},
 };
@@ -13,11 +13,12 @@ use serde_json::{Value, json};
 
 use super::{health, tools, trail::Asking};
 use crate::{
-    call::{AdminOperation, AdminOutput, Answer, Call, Hub, HubOperation, Operation, Output, Principal},
+    call::{AdminOperation, AdminOutput, Answer, Call, Hub, HubOperation, Operation, Output, Principal, ProviderAct},
     config::{Granted, HostEntry, ProviderConfig, QueryEntry},
     http::Admission,
     names::{ProviderName, Surface},
     registry::{Entry, Snapshot, State as ProviderState},
+    store::overrides::{Override, Overriding},
 };
 
 pub(super) async fn providers(State(hub): State<Arc<Hub>>, asking: Asking) -> Response {
@@ -26,6 +27,27 @@ pub(super) async fn providers(State(hub): State<Arc<Hub>>, asking: Asking) -> Re
 
 pub(super) async fn reload(State(hub): State<Arc<Hub>>, asking: Asking) -> Response {
     answer(&hub, asking, AdminOperation::Reload).await
+}
+
+pub(super) async fn disable(hub: State<Arc<Hub>>, asking: Asking, path: ProviderPath) -> Response {
+    act(hub, asking, path, ProviderAct::Disable).await
+}
+
+pub(super) async fn enable(hub: State<Arc<Hub>>, asking: Asking, path: ProviderPath) -> Response {
+    act(hub, asking, path, ProviderAct::Enable).await
+}
+
+pub(super) async fn roll_back(hub: State<Arc<Hub>>, asking: Asking, path: ProviderPath) -> Response {
+    act(hub, asking, path, ProviderAct::RollBack).await
+}
+
+/// The provider that a path names.
+type ProviderPath = Result<Path<String>, PathRejection>;
+
+async fn act(State(hub): State<Arc<Hub>>, asking: Asking, path: ProviderPath, act: ProviderAct) -> Response {
+    // What is no text is no provider's name either.
+    let provider = path.map(|Path(provider)| provider).unwrap_or_default();
+    answer(&hub, asking, AdminOperation::Override { provider, act }).await
 }
 
 async fn answer(hub: &Arc<Hub>, asking: Asking, asked: AdminOperation) -> Response {
@@ -42,6 +64,9 @@ async fn answer(hub: &Arc<Hub>, asking: Asking, asked: AdminOperation) -> Respon
             let document = match output {
                 AdminOutput::Providers(snapshot) => listed(hub, &snapshot),
                 AdminOutput::Reloaded(reloaded) => json!(reloaded),
+                AdminOutput::Overridden(name, snapshot) => {
+                    snapshot.entry(name.as_str()).map_or(Value::Null, |entry| provider(hub, &snapshot, &name, entry))
+                }
             };
             tools::with_call_id(Json(document).into_response(), id)
         }
@@ -61,7 +86,7 @@ fn provider(hub: &Hub, snapshot: &Snapshot, name: &ProviderName, entry: &Entry) 
     let (revision, problem) = match entry {
         Entry::Ready { revision, problem } => (Some(revision), problem.as_ref()),
         Entry::Failed(problem) => (None, Some(problem)),
-        Entry::Loading { .. } | Entry::Disabled => (None, None),
+        Entry::Loading { .. } | Entry::Disabled(_) => (None, None),
     };
     let standing = snapshot.standing(name.as_str());
     let last_problem = standing.and_then(|standing| standing.last_problem.as_ref());
@@ -80,10 +105,20 @@ fn provider(hub: &Hub, snapshot: &Snapshot, name: &ProviderName, entry: &Entry) 
         "loading_for_ms": hub.registry().loading_for(name.as_str()).map(milliseconds),
         "problem": problem.map(ToString::to_string),
         "last_problem": last_problem.map(|(at, text)| json!({ "at": written(*at), "problem": text })),
+        "overrides": hub.registry().imposed().of(name.as_str()).map(overriding).collect::<Vec<_>>(),
         "imports": revision.map(|revision| revision.compiled.imports()).unwrap_or_default(),
         "grants": config.map(grants),
         "tools": config.map(tools).unwrap_or_default(),
     })
+}
+
+/// What an admin has done to it.
+fn overriding(of: &Override) -> Value {
+    let component = match &of.what {
+        Overriding::RolledBack { component } => Some(component),
+        Overriding::Disabled => None,
+    };
+    json!({ "kind": of.what.kind().as_str(), "component": component, "at": written(of.at), "by": of.caller })
 }
 
 /// What the config lets it do beside its tools.

@@ -21,7 +21,7 @@ use crate::{
     http::{self, Admission, Correlation, Refused},
     identity::Caller,
     names::{OperationKind, Owner, ProviderName, Surface},
-    registry::{Entry, Revision, Snapshot},
+    registry::{DisabledBy, Entry, Revision, Snapshot},
     text::whole_seconds,
     tls::Tls,
 };
@@ -118,7 +118,10 @@ fn overview(hub: &Hub, snapshot: &Snapshot, certificate_error: Option<String>) -
 /// How a provider is, as far as is known without looking.
 pub(super) fn of(hub: &Hub, name: &ProviderName, entry: &Entry) -> Health {
     match entry {
-        Entry::Disabled => unchecked(name.as_str(), Status::Disabled, None),
+        Entry::Disabled(DisabledBy::Config) => unchecked(name.as_str(), Status::Disabled, None),
+        Entry::Disabled(by @ DisabledBy::Admin) => {
+            unchecked(name.as_str(), Status::Disabled, Some(by.remedy().to_owned()))
+        }
         Entry::Loading { .. } => unchecked(name.as_str(), Status::Loading, Some("it is still loading".to_owned())),
         Entry::Failed(problem) => unchecked(name.as_str(), Status::Down, Some(problem.to_string())),
         Entry::Ready { revision, problem } => {
@@ -176,7 +179,7 @@ pub(super) async fn provider(
         Err(CallError::Unavailable { provider, reason }) => {
             Some(unchecked(provider, Status::Down, Some(reason.clone())))
         }
-        Err(error @ CallError::Disabled(provider)) => {
+        Err(error @ CallError::Disabled { provider, .. }) => {
             Some(unchecked(provider, Status::Disabled, Some(error.to_string())))
         }
         Err(error @ CallError::Loading(provider)) => {

@@ -26,6 +26,9 @@ pub fn routes(address: &PublicAddress) -> Routes {
         .route("/audit/stream", get(stream::stream))
         .route("/audit/usage", get(trail::usage))
         .route("/admin/providers", get(admin::providers))
+        .route("/admin/providers/{provider}/disable", post(admin::disable))
+        .route("/admin/providers/{provider}/enable", post(admin::enable))
+        .route("/admin/providers/{provider}/rollback", post(admin::roll_back))
         .route("/admin/reload", post(admin::reload))
         .route("/openapi.json", get(openapi::answer).layer(Extension(openapi::Server::of(address))));
     Routes { surface: Surface::Rest, routes, refusal: problem }

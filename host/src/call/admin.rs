@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    names::OperationKind,
+    names::{OperationKind, ProviderName},
     registry::{Reloaded, Snapshot},
 };
 
@@ -14,6 +14,24 @@ pub enum AdminOperation {
     Providers,
     /// Read the config and every component anew.
     Reload,
+    /// Do something to one provider.
+    Override {
+        /// Which, as the caller named it.
+        provider: String,
+        /// What.
+        act: ProviderAct,
+    },
+}
+
+/// What an admin does to a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProviderAct {
+    /// Take it out of service.
+    Disable,
+    /// Lift that.
+    Enable,
+    /// Have the component serve that served before.
+    RollBack,
 }
 
 /// What it answers.
@@ -23,6 +41,8 @@ pub enum AdminOutput {
     Providers(Arc<Snapshot>),
     /// What a reload came to.
     Reloaded(Reloaded),
+    /// All providers at one moment, of which something was done to one.
+    Overridden(ProviderName, Arc<Snapshot>),
 }
 
 impl AdminOperation {
@@ -31,6 +51,9 @@ impl AdminOperation {
         match self {
             Self::Providers => OperationKind::ListProviders,
             Self::Reload => OperationKind::Reload,
+            Self::Override { act: ProviderAct::Disable, .. } => OperationKind::DisableProvider,
+            Self::Override { act: ProviderAct::Enable, .. } => OperationKind::EnableProvider,
+            Self::Override { act: ProviderAct::RollBack, .. } => OperationKind::RollBackProvider,
         }
     }
 }

@@ -6,13 +6,16 @@ use tokio::{sync::mpsc, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    AdminOperation, AdminOutput, Answer, Call, CallError, Hub, HubOperation, Operation, Principal, record::Draft,
+    AdminOperation, AdminOutput, Answer, Call, CallError, Hub, HubOperation, Operation, Principal, ProviderAct,
+    record::Draft,
 };
 use crate::{
     events::HubEvent,
+    identity::Caller,
     limits::Permit,
     names::{CorrelationId, Surface},
-    registry::{Reloaded, Report},
+    registry::{ImposeError, Reloaded, Report},
+    text::plain,
 };
 
 /// How long whoever asks for a reload waits for what loads. What takes longer is told as loading, and has a row of its own
@@ -22,7 +25,12 @@ const RELOADING: Duration = Duration::from_secs(25);
 const AGAIN: Duration = Duration::from_secs(1);
 
 impl Hub {
-    pub(super) async fn of_admin(&self, asked: &AdminOperation, draft: &mut Draft) -> Result<AdminOutput, CallError> {
+    pub(super) async fn of_admin(
+        &self,
+        asked: &AdminOperation,
+        caller: &Caller,
+        draft: &mut Draft,
+    ) -> Result<AdminOutput, CallError> {
         match asked {
             AdminOperation::Providers => Ok(AdminOutput::Providers(self.parts.registry.snapshot())),
             AdminOperation::Reload => {
@@ -30,6 +38,30 @@ impl Hub {
                 self.tell_of_reload(&report);
                 reloaded(report, draft).map(AdminOutput::Reloaded)
             }
+            AdminOperation::Override { provider, act } => {
+                let (reloads, by) = (&self.parts.reloads, Some(caller.user));
+                let done = match act {
+                    ProviderAct::Disable => reloads.disable(provider, by).await,
+                    ProviderAct::Enable => reloads.enable(provider, RELOADING).await,
+                    ProviderAct::RollBack => reloads.roll_back(provider, by, RELOADING).await,
+                };
+                if !matches!(done, Err(ImposeError::Unknown(_))) {
+                    draft.begins_on_the_hub();
+                }
+                Ok(AdminOutput::Overridden(done?, self.parts.registry.snapshot()))
+            }
+        }
+    }
+}
+
+impl From<ImposeError> for CallError {
+    fn from(error: ImposeError) -> Self {
+        match error {
+            ImposeError::Unknown(provider) => Self::UnknownProvider(plain::name(&provider)),
+            ImposeError::ByConfig(_) | ImposeError::NoneBefore(_) | ImposeError::Unfit { .. } => {
+                Self::OverrideRefused(error.to_string())
+            }
+            ImposeError::NotKept(_) | ImposeError::Ending => Self::OverrideNotKept(error.to_string()),
         }
     }
 }

@@ -76,7 +76,7 @@ impl CallError {
                 ("list what there is and use a name exactly as listed", Retry::Changed)
             }
             Self::Ambiguous { .. } => ("ask for one of these names", Retry::Changed),
-            Self::Disabled(_) => ("go on without this provider, or have an admin enable it", Retry::Fixed),
+            Self::Disabled { .. } => ("go on without this provider, or have an admin enable it", Retry::Fixed),
             Self::Unavailable { .. } => {
                 ("go on without this provider, or tell an admin", Retry::After(crate::health::RECHECK_DOWN))
             }
@@ -118,6 +118,10 @@ impl CallError {
                 ("try with another input, and tell an admin; a scan or write has taken effect", Retry::Changed)
             }
             Self::ConfigRefused(_) => ("correct the file where the error says, and reload", Retry::Fixed),
+            Self::OverrideRefused(_) => ("look at GET /admin/providers, and decide again", Retry::Changed),
+            Self::OverrideNotKept(_) => {
+                ("look at GET /admin/providers what holds, and try again", Retry::After(PASSING))
+            }
             Self::Trail(TrailError::Away) => ("wait, and tell an admin if it persists", Retry::After(PASSING)),
             Self::Trail(TrailError::Unreadable) => ("tell an admin", Retry::Fixed),
             Self::NotRecorded(AuditError::Refusing) => {

@@ -14,6 +14,7 @@ use crate::{
     json::{Violation, listed},
     limits::{ConcurrencyExceeded, TooOften},
     names::{Code, ItemKind, Role, ToolClass},
+    registry::DisabledBy,
     sandbox::{CallFault, ErrorCode, RunError},
     text::whole_seconds,
 };
@@ -95,9 +96,14 @@ pub enum CallError {
         /// Names that are clear.
         choices: Vec<String>,
     },
-    /// The config takes the provider out of service.
-    #[error("`{0}` is not available: it is disabled: an admin can set `enabled: true` in provider-config.yaml")]
-    Disabled(String),
+    /// The provider is out of service because somebody wants that.
+    #[error("`{provider}` is not available: it is disabled: {}", by.remedy())]
+    Disabled {
+        /// The provider.
+        provider: String,
+        /// Who wants that.
+        by: DisabledBy,
+    },
     /// The provider could not be loaded, or is down.
     #[error("`{provider}` is not available: {reason}")]
     Unavailable {
@@ -164,6 +170,12 @@ pub enum CallError {
     /// The config cannot be used; what was serving goes on serving.
     #[error("the config is not usable, so nothing has changed: {0}")]
     ConfigRefused(String),
+    /// What an admin asks for cannot be done to the provider.
+    #[error("{0}")]
+    OverrideRefused(String),
+    /// What admins do to providers cannot be kept.
+    #[error("{0}")]
+    OverrideNotKept(String),
     /// The audit trail was not read.
     #[error(transparent)]
     Trail(#[from] TrailError),
@@ -186,7 +198,7 @@ impl CallError {
             Self::UnknownItem { kind: ItemKind::Resource, .. } => Code::UnknownResource,
             Self::UnknownItem { kind: ItemKind::Prompt, .. } => Code::UnknownPrompt,
             Self::Ambiguous { .. } => Code::AmbiguousName,
-            Self::Disabled(_) | Self::Unavailable { .. } => Code::ProviderUnavailable,
+            Self::Disabled { .. } | Self::Unavailable { .. } => Code::ProviderUnavailable,
             Self::CircuitOpen { .. } => Code::CircuitOpen,
             Self::Loading(_) => Code::Loading,
             Self::Forbidden { .. } => Code::RoleTooLow,
@@ -213,6 +225,8 @@ impl CallError {
             Self::Provider(fault) => fault.code,
             Self::InvalidOutput(_) => Code::OutputInvalid,
             Self::ConfigRefused(_) => Code::ConfigRefused,
+            Self::OverrideRefused(_) => Code::OverrideRefused,
+            Self::OverrideNotKept(_) => Code::OverrideNotKept,
             Self::Trail(TrailError::Busy | TrailError::Full { .. }) => Code::TrailBusy,
             Self::Trail(TrailError::TooLong) => Code::SearchTooLong,
             Self::Trail(TrailError::Away | TrailError::Unreadable) => Code::TrailUnreadable,
@@ -228,14 +242,15 @@ impl CallError {
             Self::Unauthenticated(error) if *error != IdentityError::KeysUnavailable => 401,
             Self::UnknownProvider(_) | Self::UnknownItem { .. } => 404,
             Self::Unauthenticated(_)
-            | Self::Disabled(_)
+            | Self::Disabled { .. }
             | Self::Unavailable { .. }
             | Self::CircuitOpen { .. }
             | Self::Loading(_)
             | Self::Run(RunError::Busy(_))
             | Self::Trail(TrailError::TooLong | TrailError::Away)
+            | Self::OverrideNotKept(_)
             | Self::NotRecorded(_) => 503,
-            Self::Ambiguous { .. } | Self::ConfigRefused(_) => 409,
+            Self::Ambiguous { .. } | Self::ConfigRefused(_) | Self::OverrideRefused(_) => 409,
             Self::Forbidden { .. } | Self::Misaddressed(_) => 403,
             Self::RateLimited { .. }
             | Self::ConcurrencyExceeded(_)

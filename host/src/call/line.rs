@@ -111,7 +111,7 @@ impl Hub {
                 Ok(Output::Offers(self.offers(caller)))
             }
             (HubOperation::Trail(asked), Some(caller)) => self.of_trail(asked, caller, draft).await.map(Output::Trail),
-            (HubOperation::Admin(asked), Some(_)) => self.of_admin(asked, draft).await.map(Output::Admin),
+            (HubOperation::Admin(asked), Some(caller)) => self.of_admin(asked, caller, draft).await.map(Output::Admin),
             (HubOperation::Reloaded(report), None) => {
                 reloaded(report.clone(), draft).map(|reloaded| Output::Admin(AdminOutput::Reloaded(reloaded)))
             }
@@ -183,7 +183,7 @@ impl Hub {
         match snapshot.entry(provider) {
             None => Err(CallError::UnknownProvider(plain::name(provider))),
             Some(Entry::Ready { revision, .. }) => Ok(Arc::clone(revision)),
-            Some(Entry::Disabled) => Err(CallError::Disabled(provider.to_owned())),
+            Some(Entry::Disabled(by)) => Err(CallError::Disabled { provider: provider.to_owned(), by: *by }),
             Some(Entry::Loading { .. }) => Err(CallError::Loading(provider.to_owned())),
             Some(Entry::Failed(problem)) => {
                 Err(CallError::Unavailable { provider: provider.to_owned(), reason: problem.to_string() })

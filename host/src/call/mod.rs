@@ -27,7 +27,7 @@ mod run;
 mod trail;
 mod way_in;
 
-pub use admin::{AdminOperation, AdminOutput};
+pub use admin::{AdminOperation, AdminOutput, ProviderAct};
 pub use administer::record_reloads;
 pub use advice::{Advice, Retry};
 pub use answer::{Answer, Output};

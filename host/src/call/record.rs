@@ -6,14 +6,16 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{AdminOutput, Call, CallError, Hub, Operation, Output, Principal, ProviderOperation};
+use super::{
+    AdminOperation, AdminOutput, Call, CallError, Hub, HubOperation, Operation, Output, Principal, ProviderOperation,
+};
 use crate::{
     audit::{AuditError, Body, Event, ForOutbox, Intent, Outcome, Sharing, Usage, excerpt},
     config::KeptBodies,
     health::Health,
     identity::Caller,
     names::{Code, OperationKind, ProviderName, Role, Severity, Surface},
-    registry::MASK,
+    registry::{MASK, changed},
     sandbox::{Content, PromptMessage, PromptRole, ResourceBody, ResourceContent},
     telemetry::metrics,
     text::plain,
@@ -57,6 +59,9 @@ pub(super) struct Draft {
 impl Draft {
     pub(super) fn of(call: &Call) -> Self {
         let (provider, tool) = match &call.operation {
+            Operation::OfHub(HubOperation::Admin(AdminOperation::Override { provider, .. })) => {
+                (Some(&**provider), None)
+            }
             Operation::OfHub(_) => (None, None),
             Operation::OfProvider { owner, asked } => (owner.provider(), item(asked)),
         };
@@ -307,6 +312,7 @@ fn result(output: &Output, keep: KeptBodies) -> Option<Body> {
         Output::Prompt(messages) => messages.iter().map(message).collect(),
         Output::Health(health) => json!(health),
         Output::Admin(AdminOutput::Reloaded(reloaded)) => json!(reloaded),
+        Output::Admin(AdminOutput::Overridden(provider, snapshot)) => json!(changed(snapshot, provider)),
     };
     Body::of(excerpt(result.to_string(), keep.max_bytes()), keep.result())
 }

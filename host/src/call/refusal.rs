@@ -102,6 +102,7 @@ impl Hub {
             | CallError::Run(_)
             | CallError::Trail(_)
             | CallError::ConfigRefused(_)
+            | CallError::OverrideNotKept(_)
             | CallError::TooOften(_) => error,
             _ => self.often.refused(caller.user).map_or_else(CallError::from, |()| error),
         }

@@ -96,7 +96,7 @@ pub(super) fn config(options: &Options, command: ConfigCommand) -> anyhow::Resul
             let cache = std::env::temp_dir().join(format!("bulkhead-check-{}", Uuid::new_v4()));
             let checked = tokio::runtime::Runtime::new()?.block_on(async {
                 let registry = Arc::new(Registry::new(
-                    Sources { config, own_address: OwnAddress::default() },
+                    Sources { config, own_address: OwnAddress::default(), kept: None },
                     Arc::new(Sandbox::new(&cache, Compiler::this_program()?)?),
                 ));
                 registry.reload().await?;
@@ -125,7 +125,7 @@ fn report(snapshot: &Snapshot) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
     for (name, entry) in snapshot.entries() {
         match entry {
-            Entry::Disabled => println!("{name}: disabled"),
+            Entry::Disabled(_) => println!("{name}: disabled"),
             // A check is over when everything is loaded.
             Entry::Loading { .. } => println!("{name}: loading"),
             Entry::Ready { revision, .. } => {

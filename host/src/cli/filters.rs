@@ -70,10 +70,10 @@ pub struct FilterOptions {
 #[derive(Debug, Clone, Args)]
 pub struct HubOptions {
     /// Ask a running hub, such as `http://127.0.0.1:8080`, with the rights of your token, instead of reading the data folder
-    #[arg(long, value_name = "URL", value_parser = public_url)]
+    #[arg(long, global = true, value_name = "URL", value_parser = public_url)]
     pub hub: Option<Url>,
     /// File with your token for that hub; otherwise the environment variable BULKHEAD_TOKEN
-    #[arg(long, value_name = "FILE", requires = "hub")]
+    #[arg(long, global = true, value_name = "FILE", requires = "hub")]
     pub token_file: Option<PathBuf>,
 }
 

@@ -6,6 +6,7 @@ mod backup;
 mod copy;
 mod filters;
 mod migrate;
+mod operating;
 mod options;
 mod purge;
 mod reading;
@@ -82,6 +83,9 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate => migrate::run(&options),
         Command::Backup(asked) => backup::make(&options, &asked),
         Command::Restore(asked) => backup::restore(&options, &asked),
+        Command::Reload(reload) => operating::reload(&reload),
+        Command::Providers(providers) => operating::providers(&providers),
+        Command::Status(status) => operating::status(&status),
         Command::Audit { command } => trail::run(&options, &command),
     }
 }

@@ -11,6 +11,7 @@ use super::filters::{
     CopyOptions, ExportOptions, ListOptions, PurgeOptions, ReplayOptions, ShowOptions, TailOptions, UsageOptions,
     public_url,
 };
+use super::operating::{OperateOptions, ProvidersOptions};
 use crate::{
     audit::{self, PublicKey},
     backup::Recipient,
@@ -127,6 +128,14 @@ pub enum Command {
     Backup(BackupOptions),
     /// Go on from a backup, in a data folder that is empty
     Restore(RestoreOptions),
+    /// Have a running hub read its config and every component anew. Exit status: 0 if all is as the config wants it, 3 if something
+    /// is wrong with a provider, 1 if it could not be done or the config cannot be used
+    Reload(OperateOptions),
+    /// List a running hub's providers, or do something to one. Exit status: 0 if each serves as the config wants it or is disabled, 3 if
+    /// not, 1 if it could not be done
+    Providers(ProvidersOptions),
+    /// How a running hub is. Exit status: 0 if all is well, 3 if not, 1 if it does not answer
+    Status(OperateOptions),
     /// Read the audit trail, or verify it
     Audit {
         /// What to do with it.

@@ -73,6 +73,12 @@ impl RemoteHub {
         if reply.status == 200 { Ok(reply.document) } else { Err(refusal(reply.status, &reply.document)) }
     }
 
+    /// What a GET is answered, whatever that is.
+    pub(super) fn ask(&self, path: &str) -> anyhow::Result<Reply> {
+        let permitted = self.permit(Method::Get, path, &[], &[], None)?;
+        self.answered(permitted)
+    }
+
     /// What a POST is answered, whatever that is.
     pub(super) fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> anyhow::Result<Reply> {
         let permitted = self.permit(Method::Post, path, &[], headers, Some(body))?;

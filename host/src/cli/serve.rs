@@ -1,6 +1,13 @@
 //! `bulkhead serve` and `bulkhead mcp`: build the hub, run it, end it.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    io::{self, Write as _},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use anyhow::{Context as _, bail};
 use tokio::{
@@ -28,18 +35,14 @@ use crate::{
     mcp,
     names::{CorrelationId, Surface, WireForm},
     outbound::OwnAddress,
-    registry::{self, Registry, Reloader, Reloads, Sources},
+    registry::{Registry, Reloader, Reloads, Sources},
     sandbox::{Compiler, Sandbox},
-    store::{location::Location, postgres::Settings, private_file},
+    store::{location::Location, overrides::Overrides, postgres::Settings, private_file},
     telemetry::metrics,
     tls::Tls,
     vault::Vault,
 };
 
-/// How long callers wait, in the queue of the hub's port, for providers that load when it starts: at most so long for the next
-/// of them to be ready, and so long for all. Those that take longer are `loading` then.
-const NEXT_LOADED: Duration = Duration::from_secs(30);
-const ALL_LOADED: Duration = Duration::from_mins(1);
 /// Reloads that may wait to be on record.
 const REPORTS: usize = 64;
 /// Connections for metrics: Prometheus needs one.
@@ -53,7 +56,7 @@ pub(super) fn serve_http(options: &Options, serve: ServeOptions) -> anyhow::Resu
     run(async |ending| {
         let end = ending.stop.clone();
         let tls = serve.tls.files().map(Tls::open).transpose()?.map(Arc::new);
-        // First of all: the gates of the providers have to know the port. Whoever comes early waits in the queue.
+        // First of all: the gates of the providers have to know the port. Providers load while it serves.
         let listener = TcpListener::bind(serve.listen)
             .await
             .with_context(|| format!("cannot listen on {}: is another hub running there?", serve.listen))?;
@@ -65,7 +68,6 @@ pub(super) fn serve_http(options: &Options, serve: ServeOptions) -> anyhow::Resu
         let starting =
             Running::start(options, &serve.identity, published, concurrency, own_address, Stdout::Free, &end);
         let Some(running) = unless(&end, starting).await? else { return Ok(ExitCode::SUCCESS) };
-        running.loaded(NEXT_LOADED, ALL_LOADED, &end).await;
         if let Some(tls) = &tls {
             running.tasks.spawn(Arc::clone(tls).follow(end.clone()));
         }
@@ -77,7 +79,8 @@ pub(super) fn serve_http(options: &Options, serve: ServeOptions) -> anyhow::Resu
             let app = api::metrics(&running.hub);
             running.tasks.spawn(http::serve(Arc::clone(&running.hub), entry, app, ending.clone()));
         }
-        println!("listening on {}://{listening}", address.scheme());
+        say(&format!("listening on {}://{listening}", address.scheme()));
+        running.tasks.spawn(tell_when_loaded(Arc::clone(running.hub.registry()), end.clone()));
         let entry = http::Entry { listener, tls, most: serve.max_connections, grace: serve.grace };
         http::serve(Arc::clone(&running.hub), entry, app, ending).await;
         end.cancel();
@@ -108,7 +111,7 @@ pub(super) fn stdio(options: &Options, mcp: &McpOptions) -> anyhow::Result<ExitC
             Running::start(options, &mcp.identity, Vec::new(), concurrency, own_address, Stdout::OfClient, &end);
         let Some(running) = unless(&end, starting).await? else { return Ok(ExitCode::SUCCESS) };
         // A client of standard input asks once what there is: it gets the whole of it, however long that takes.
-        running.loaded(Duration::MAX, Duration::MAX, &end).await;
+        running.loaded(&end).await;
         // Said at the start, where a person sees it, rather than in an answer to the first call.
         let checked = running.hub.authenticate(Ok(&token), Surface::Stdio, &CorrelationId::accept(None)).await;
         let served = match checked {
@@ -177,6 +180,19 @@ fn end_on_signal() -> anyhow::Result<Ending> {
     Ok(ending)
 }
 
+/// Says on standard output that each provider has loaded or failed: whoever starts a hub to call it at once waits for that.
+async fn tell_when_loaded(registry: Arc<Registry>, end: CancellationToken) {
+    tokio::select! {
+        () = registry.loaded() => say("ready"),
+        () = end.cancelled() => {}
+    }
+}
+
+/// A line on standard output. Whoever has started the hub may not read it any more.
+fn say(line: &str) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
 /// Whose the standard output is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stdout {
@@ -231,11 +247,13 @@ impl Running {
         #[cfg(feature = "bench")]
         let audit = if options.forget { audit.forgetting() } else { audit };
         let sandbox = Arc::new(Sandbox::new(&data.join("compiled"), Compiler::this_program()?)?);
-        let registry = Arc::new(Registry::new(Sources { config: options.config.clone(), own_address }, sandbox));
-        let seen = registry::look(&registry).await;
-        let first = registry.begin().await?;
-        let (reloads, asked) = Reloads::of(Arc::clone(&registry));
+        let sources = Sources { config: options.config.clone(), own_address, kept: Some(data.join("components")) };
+        let registry = Arc::new(Registry::new(sources, sandbox));
+        let overrides = Overrides::of(options.database()?)?;
+        let (reloads, asked) = Reloads::of(Arc::clone(&registry), overrides.clone());
         let (reports, reported) = mpsc::channel(REPORTS);
+        let mut reloader = Reloader::new(Arc::clone(&registry), overrides, asked, reports);
+        let started = reloader.start().await?;
         let (events, untold) = Events::new(audit.clone());
         let vault = Arc::new(vault(options, data).await?);
         let of_config = Arc::clone(&registry);
@@ -243,8 +261,8 @@ impl Running {
         let (source, changes) = (Arc::clone(&registry), registry.changes());
         let delivery = Delivery::new(events.clone(), Arc::clone(&vault), move || source.events());
         let hub = Hub::new(HubParts {
-            registry: Arc::clone(&registry),
-            reloads,
+            registry,
+            reloads: reloads.clone(),
             identity: identity_of(data, identity, published)?,
             limiter: Limiter::default(),
             concurrency,
@@ -255,7 +273,8 @@ impl Running {
             end: end.clone(),
         });
         let tasks = TaskTracker::new();
-        tasks.spawn(Reloader::new(registry, asked, reports).run(first, seen, end.clone()));
+        tasks.spawn(reloader.run(started, end.clone()));
+        tasks.spawn(reloads.follow(end.clone()));
         tasks.spawn(record_reloads(Arc::clone(&hub), reported, end.clone()));
         tasks.spawn(watch_health(Arc::clone(&hub), end.clone()));
         tasks.spawn(events.record(untold, end.clone()));
@@ -265,11 +284,10 @@ impl Running {
         Ok(Self { hub, audit, tasks, stdout, post })
     }
 
-    /// Waits until every provider is loaded or has failed, but not longer than that for the next and for all, nor than until
-    /// the end.
-    async fn loaded(&self, next: Duration, all: Duration, end: &CancellationToken) {
+    /// Waits until every provider is loaded or has failed, or until the end.
+    async fn loaded(&self, end: &CancellationToken) {
         tokio::select! {
-            _ = tokio::time::timeout(all, self.hub.registry().loaded(next)) => {}
+            () = self.hub.registry().loaded() => {}
             () = end.cancelled() => {}
         }
     }

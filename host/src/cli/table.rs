@@ -81,6 +81,20 @@ fn cells(event: &Map<String, Value>) -> [String; 7] {
     [of("recorded_at"), of("id"), of("caller_role"), asked, outcome, of("error_code"), of("duration_ms")]
 }
 
+/// Rows whose columns are as wide as their longest cell.
+pub(super) fn columns(rows: &[Vec<String>]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    for row in rows {
+        let padded = row.iter().enumerate().map(|(column, cell)| {
+            let width = width(column).unwrap_or_default();
+            format!("{cell:<width$}")
+        });
+        writeln!(out, "{}", padded.collect::<Vec<_>>().join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
 /// A value on one line, in which all can be seen.
 pub(super) fn told(value: &Value, max: usize) -> String {
     match value {

@@ -173,6 +173,10 @@ words! {
         ConfigRefused = "config_refused",
         /// A provider cannot be loaded as configured.
         LoadFailed = "load_failed",
+        /// What an admin asks for cannot be done to the provider.
+        OverrideRefused = "override_refused",
+        /// What admins do to providers cannot be kept.
+        OverrideNotKept = "override_not_kept",
         // The trail.
         /// As many read the audit trail as may at once.
         TrailBusy = "trail_busy",

@@ -49,6 +49,12 @@ words! {
         ListProviders = "list_providers",
         /// Read the config and every component anew.
         Reload = "reload",
+        /// Take a provider out of service.
+        DisableProvider = "disable_provider",
+        /// Put it into service again.
+        EnableProvider = "enable_provider",
+        /// Have a provider's component serve that served before.
+        RollBackProvider = "roll_back_provider",
         /// The hub tells of itself, by an event.
         Tell = "tell",
         /// Show what waits in the outbox, and what was delivered.

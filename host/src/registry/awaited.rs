@@ -48,7 +48,7 @@ impl Start {
         let starts = !self.over.load(Relaxed) && begun.elapsed() < START;
         let awaited = snapshot.entries().filter(|(_, entry)| match entry {
             Entry::Loading { withdrawn } => starts || *withdrawn,
-            Entry::Ready { .. } | Entry::Failed(_) | Entry::Disabled => false,
+            Entry::Ready { .. } | Entry::Failed(_) | Entry::Disabled(_) => false,
         });
         let awaited: Vec<_> = awaited.map(|(name, _)| name.clone()).collect();
         (!awaited.is_empty()).then_some(Awaited::Providers(awaited))

@@ -2,16 +2,15 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use arc_swap::ArcSwap;
-use tokio::{
-    sync::{Mutex, watch as watch_channel},
-    time::timeout,
-};
+use arc_swap::{ArcSwap, ArcSwapOption};
+use tokio::sync::{Mutex, watch as watch_channel};
 
 use super::{
     awaited::{Awaited, Start},
+    imposed::Imposed,
+    kept::Kept,
     load::WayOut,
-    snapshot::Snapshot,
+    snapshot::{Configs, Snapshot},
     standing::Loads,
 };
 use crate::{
@@ -27,6 +26,17 @@ pub struct Sources {
     pub config: PathBuf,
     /// Where the hub itself answers: no provider may go there.
     pub own_address: OwnAddress,
+    /// Where components are kept to roll back to, if they are.
+    pub kept: Option<PathBuf>,
+}
+
+/// What the config wants.
+#[derive(Debug)]
+pub(super) struct Wanted {
+    pub(super) providers: Configs,
+    pub(super) way_out: WayOut,
+    pub(super) checkpoints: Vec<CheckpointSink>,
+    pub(super) events: EventsConfig,
 }
 
 /// The registry: the current snapshot and the way to a new one.
@@ -46,6 +56,9 @@ pub struct Registry {
     pub(super) changes: watch_channel::Sender<u64>,
     pub(super) loads: Loads,
     pub(super) start: Start,
+    imposed: ArcSwap<Imposed>,
+    /// What the config in use wants.
+    wanted: ArcSwapOption<Wanted>,
 }
 
 impl Registry {
@@ -64,6 +77,8 @@ impl Registry {
             changes,
             loads: Loads::default(),
             start: Start::default(),
+            imposed: ArcSwap::default(),
+            wanted: ArcSwapOption::default(),
         }
     }
 
@@ -99,15 +114,46 @@ impl Registry {
         self.changes.subscribe()
     }
 
-    /// Waits until no provider is [`Entry::Loading`] any more, but only as long as others become ready or fail: at most
-    /// `wait_max` from one to the next.
-    pub async fn loaded(&self, wait_max: Duration) {
+    /// Waits until no provider is [`Entry::Loading`](super::Entry::Loading) any more.
+    pub async fn loaded(&self) {
         let mut changes = self.changes();
-        while self.snapshot().is_loading() {
-            if timeout(wait_max, changes.changed()).await.is_err() {
-                return;
-            }
-        }
+        // It changes as long as this registry is there.
+        while self.snapshot().is_loading() && changes.changed().await.is_ok() {}
+    }
+
+    /// What admins have done to providers.
+    #[must_use]
+    pub fn imposed(&self) -> Arc<Imposed> {
+        self.imposed.load_full()
+    }
+
+    pub(super) fn impose(&self, imposed: Imposed) {
+        self.imposed.store(Arc::new(imposed));
+    }
+
+    /// What the config in use wants; nothing before the first is.
+    pub(super) fn wanted_now(&self) -> Option<Arc<Wanted>> {
+        self.wanted.load_full()
+    }
+
+    pub(super) fn use_wanted(&self, wanted: &Arc<Wanted>) {
+        self.checkpoints.store(Arc::new(wanted.checkpoints.clone()));
+        self.events.store(Arc::new(wanted.events.clone()));
+        self.wanted.store(Some(Arc::clone(wanted)));
+    }
+
+    /// What every provider's way out has in common, by the config in use.
+    pub(super) fn way_out_in_use(&self) -> Option<WayOut> {
+        self.wanted_now().map(|wanted| wanted.way_out.clone())
+    }
+
+    /// Where components are kept.
+    pub(super) fn kept(&self) -> Option<Kept> {
+        self.sources.kept.clone().map(Kept::in_folder)
+    }
+
+    pub(super) fn sandbox_of(&self) -> &Arc<Sandbox> {
+        &self.sandbox
     }
 
     /// How long the load of a provider that is under way has taken so far.

@@ -32,10 +32,19 @@ impl State {
         match entry {
             Entry::Ready { .. } => Self::Ready,
             Entry::Loading { .. } => Self::Loading,
-            Entry::Disabled => Self::Disabled,
+            Entry::Disabled(_) => Self::Disabled,
             Entry::Failed(_) => Self::Failed,
         }
     }
+}
+
+/// Who wants a provider out of service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DisabledBy {
+    /// The config.
+    Config,
+    /// An admin, until the config's section of it is changed.
+    Admin,
 }
 
 /// A provider of the config.
@@ -53,8 +62,8 @@ pub enum Entry {
         /// Whether a revision served before that had to go, because the config withdraws something from it.
         withdrawn: bool,
     },
-    /// The config takes it out of service.
-    Disabled,
+    /// It is out of service because somebody wants that.
+    Disabled(DisabledBy),
     /// It could not be loaded.
     Failed(Problem),
 }
@@ -63,7 +72,7 @@ pub enum Entry {
 pub(super) fn problem_of(entry: &Entry) -> Option<&Problem> {
     match entry {
         Entry::Failed(problem) | Entry::Ready { problem: Some(problem), .. } => Some(problem),
-        Entry::Ready { problem: None, .. } | Entry::Loading { .. } | Entry::Disabled => None,
+        Entry::Ready { problem: None, .. } | Entry::Loading { .. } | Entry::Disabled(_) => None,
     }
 }
 
@@ -73,9 +82,8 @@ pub(super) fn same(before: Option<&Entry>, after: &Entry) -> bool {
         (Some(Entry::Ready { revision: before, .. }), Entry::Ready { revision: after, .. }) => {
             Arc::ptr_eq(before, after)
         }
-        (Some(Entry::Disabled), Entry::Disabled)
-        | (Some(Entry::Loading { .. }), Entry::Loading { .. })
-        | (Some(Entry::Failed(_)), Entry::Failed(_)) => true,
+        (Some(Entry::Disabled(before)), Entry::Disabled(after)) => before == after,
+        (Some(Entry::Loading { .. }), Entry::Loading { .. }) | (Some(Entry::Failed(_)), Entry::Failed(_)) => true,
         _ => false,
     }
 }

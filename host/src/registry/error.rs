@@ -19,6 +19,12 @@ pub enum LoadError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// An admin has rolled back to a component that this hub does not have.
+    #[error(
+        "an admin has rolled it back to the component {0:.12}…, which this hub has not kept: roll it back here too, or change its \
+         section of the config, which ends that"
+    )]
+    NotKept(String),
     /// The component cannot be compiled, or breaks the contract.
     #[error(transparent)]
     Compile(#[from] CompileError),
@@ -117,6 +123,7 @@ impl LoadError {
             }
             Self::File { .. } | Self::Gate(GateError::Client(_)) | Self::Dns(_) | Self::Interrupted(_) => true,
             Self::Describe(DescribeError::Contract(_))
+            | Self::NotKept(_)
             | Self::Gate(GateError::OwnAddress(_))
             | Self::Description(_)
             | Self::Name(_)

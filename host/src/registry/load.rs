@@ -33,6 +33,15 @@ pub(super) struct ComponentFile {
 }
 
 impl ComponentFile {
+    /// SHA-256, hex.
+    pub(super) fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Identifies the revision that this component would be with this config: SHA-256, hex, over everything that makes it.
     pub(super) fn revision_id(&self, config: &ProviderConfig, way_out: &WayOut) -> String {
         // What is derived for `Debug` tells every part of a config, and quotes its texts.

@@ -4,8 +4,10 @@ use serde::Serialize;
 
 use super::{
     entry::{Entry, State, problem_of, same},
+    imposed::Ended,
     snapshot::Snapshot,
 };
+use crate::names::ProviderName;
 
 /// A provider that runs something new, or no longer runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -38,9 +40,28 @@ pub struct Reloaded {
     /// Providers that are not loaded yet, if it was not waited for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub loading: Vec<String>,
+    /// What admins had done, and that the config has ended by another section.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub overrides_ended: Vec<Ended>,
     /// Those of `problems` that were not there before.
     #[serde(skip)]
     pub new_problems: Vec<Wrong>,
+}
+
+/// A provider as a row tells of it, after something was done to it.
+#[must_use]
+pub fn changed(snapshot: &Snapshot, provider: &ProviderName) -> Option<Changed> {
+    snapshot.entry(provider.as_str()).map(|entry| Changed::to(provider, entry))
+}
+
+impl Changed {
+    fn to(provider: &ProviderName, entry: &Entry) -> Self {
+        let revision = match entry {
+            Entry::Ready { revision, .. } => Some(revision.id.clone()),
+            _ => None,
+        };
+        Self { provider: provider.to_string(), state: State::of(entry), revision }
+    }
 }
 
 impl Reloaded {
@@ -50,11 +71,7 @@ impl Reloaded {
         for (name, entry) in &new.entries {
             let before = old.entries.get(name);
             if !same(before, entry) {
-                let revision = match entry {
-                    Entry::Ready { revision, .. } => Some(revision.id.clone()),
-                    _ => None,
-                };
-                reloaded.changed.push(Changed { provider: name.to_string(), state: State::of(entry), revision });
+                reloaded.changed.push(Changed::to(name, entry));
             }
             if let Some(problem) = problem_of(entry) {
                 let wrong = Wrong { provider: name.to_string(), problem: problem.to_string() };
@@ -76,7 +93,7 @@ impl Reloaded {
     /// Whether anything is different from before.
     #[must_use]
     pub fn is_news(&self) -> bool {
-        !self.changed.is_empty() || !self.new_problems.is_empty()
+        !self.changed.is_empty() || !self.new_problems.is_empty() || !self.overrides_ended.is_empty()
     }
 
     pub(super) fn log(&self) {

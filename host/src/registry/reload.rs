@@ -12,30 +12,24 @@ use futures::{StreamExt as _, stream};
 use tokio::sync::OwnedMutexGuard;
 
 use super::{
-    current::Registry,
-    entry::{Entry, problem_of, same},
+    current::{Registry, Wanted},
+    entry::{DisabledBy, Entry, problem_of, same},
     error::LoadError,
+    imposed::Imposed,
     load::{self, ComponentFile, WayOut},
     outcome::Reloaded,
     problem::Problem,
+    revision::Revision,
     snapshot::{Configs, Snapshot},
 };
 use crate::{
-    config::{self, CheckpointSink, ConfigError, EventsConfig, ProviderConfig},
+    config::{self, CheckpointSink, ConfigError, ProviderConfig},
     names::ProviderName,
     telemetry::metrics,
 };
 
 /// Providers that are loaded at once. Compiling one takes all cores as it is, and up to 2 GiB.
 const AT_ONCE: usize = 2;
-
-/// What the config wants.
-pub(super) struct Wanted {
-    providers: BTreeMap<ProviderName, ProviderConfig>,
-    way_out: WayOut,
-    checkpoints: Vec<CheckpointSink>,
-    events: EventsConfig,
-}
 
 /// A reload that has begun: who is disabled or removed is out, who is new or granted less is [`Entry::Loading`]. Dropping it leaves it at what
 /// it has come to.
@@ -49,6 +43,7 @@ pub struct Reload {
     entries: BTreeMap<ProviderName, Entry>,
     on: Vec<(ProviderName, ProviderConfig)>,
     way_out: WayOut,
+    imposed: Arc<Imposed>,
     eager: bool,
 }
 
@@ -73,7 +68,7 @@ impl Registry {
     /// As [`Self::reload`].
     pub async fn begin(self: &Arc<Self>) -> Result<Reload, ConfigError> {
         let wanted = self.wanted().await?;
-        Ok(self.begin_with(wanted, false, None).await)
+        Ok(self.begin_with(Arc::new(wanted), false, None).await)
     }
 
     /// What the config wants now. A load that is under way is not affected.
@@ -82,7 +77,7 @@ impl Registry {
             let config = self.read_config().await?;
             let way_out = self.way_out(&config).await?;
             let checkpoints = config.audit.checkpoints.into_iter().map(|sink| self.placed(sink)).collect();
-            Ok(Wanted { providers: config.providers, way_out, checkpoints, events: config.events })
+            Ok(Wanted { providers: Arc::new(config.providers), way_out, checkpoints, events: config.events })
         };
         let read = read.await;
         if let Err(error) = &read {
@@ -95,34 +90,35 @@ impl Registry {
     /// that may have passed. What it came to is told from `since` on, where a reload began that this one takes the place of.
     pub(super) async fn begin_with(
         self: &Arc<Self>,
-        wanted: Wanted,
+        wanted: Arc<Wanted>,
         eager: bool,
         since: Option<Arc<Snapshot>>,
     ) -> Reload {
         let one_at_a_time = Arc::clone(&self.reloading).lock_owned().await;
         let old = self.snapshot();
         let since = since.unwrap_or_else(|| Arc::clone(&old));
-        let Wanted { providers, way_out, checkpoints, events } = wanted;
-        self.checkpoints.store(Arc::new(checkpoints));
-        self.way_out.store(Arc::new(way_out.clone()));
-        self.events.store(Arc::new(events));
-        let configs: Configs = Arc::new(providers.clone());
-        let (off, mut on): (Vec<_>, Vec<_>) = providers.into_iter().partition(|(_, wanted)| !wanted.enabled);
+        self.use_wanted(&wanted);
+        self.way_out.store(Arc::new(wanted.way_out.clone()));
+        let (configs, way_out, imposed) = (Arc::clone(&wanted.providers), wanted.way_out.clone(), self.imposed());
+        let is_on = |name: &ProviderName, wanted: &ProviderConfig| wanted.enabled && !imposed.disables(name.as_str());
+        let each = configs.iter().map(|(name, wanted)| (name.clone(), wanted.clone()));
+        let (mut on, off): (Vec<_>, Vec<_>) = each.partition(|(name, wanted)| is_on(name, wanted));
         let mut entries = old.entries.clone();
         entries.retain(|name, _| on.iter().any(|(wanted, _)| wanted == name));
         for (name, wanted) in &on {
             let entry = entries.entry(name.clone()).or_insert(Entry::Loading { withdrawn: false });
             let withdrawn = matches!(entry, Entry::Ready { revision, .. } if wanted.withdraws_from(&revision.config));
-            if withdrawn || matches!(entry, Entry::Disabled) {
+            if withdrawn || matches!(entry, Entry::Disabled(_)) {
                 *entry = Entry::Loading { withdrawn };
             }
         }
         // Who is out meanwhile waits for nobody who goes on serving.
         on.sort_by_key(|(name, _)| matches!(entries.get(name), Some(Entry::Ready { .. })));
-        entries.extend(off.into_iter().map(|(name, _)| (name, Entry::Disabled)));
+        let by = |wanted: &ProviderConfig| if wanted.enabled { DisabledBy::Admin } else { DisabledBy::Config };
+        entries.extend(off.into_iter().map(|(name, wanted)| (name, Entry::Disabled(by(&wanted)))));
         self.publish(Snapshot::new(Arc::clone(&configs), entries.clone()));
         let registry = Arc::clone(self);
-        Reload { registry, _one_at_a_time: one_at_a_time, since, old, configs, entries, on, way_out, eager }
+        Reload { registry, _one_at_a_time: one_at_a_time, since, old, configs, entries, on, way_out, imposed, eager }
     }
 
     async fn read_config(&self) -> Result<config::Config, ConfigError> {
@@ -172,10 +168,36 @@ impl Registry {
         self.changes.send_modify(|count| *count += 1);
     }
 
-    async fn component(&self, wanted: &ProviderConfig) -> Result<ComponentFile, LoadError> {
+    /// The component that the config names, unless an admin has rolled back to another one.
+    async fn component(
+        &self,
+        name: &ProviderName,
+        wanted: &ProviderConfig,
+        rolled_back: Option<&str>,
+    ) -> Result<ComponentFile, LoadError> {
         let (folder, component) = (self.folder(), wanted.component.clone());
-        let read = tokio::task::spawn_blocking(move || load::read(&folder, &component)).await;
-        read.map_err(|error| LoadError::Interrupted(error.to_string()))?
+        let (kept, name, rolled_back) = (self.kept(), name.clone(), rolled_back.map(str::to_owned));
+        let read = tokio::task::spawn_blocking(move || match rolled_back {
+            None => load::read(&folder, &component),
+            Some(digest) => {
+                let found = kept.and_then(|kept| kept.read(&name, &digest));
+                found.ok_or(LoadError::NotKept(digest))
+            }
+        });
+        read.await.map_err(|error| LoadError::Interrupted(error.to_string()))?
+    }
+
+    /// Keeps the component that a revision runs, to roll back to when another one serves.
+    async fn keep(&self, revision: &Revision) {
+        let Some(kept) = self.kept() else { return };
+        let (folder, path) = (self.folder(), revision.config.component.clone());
+        let (name, digest) = (revision.name.clone(), revision.component.clone());
+        let noted =
+            tokio::task::spawn_blocking(move || kept.note(&name, &digest, || load::read(&folder, &path).ok())).await;
+        if let Ok(Err(error)) = noted {
+            let provider = revision.name.as_str();
+            tracing::warn!(provider, %error, "its component is not kept, so it cannot be rolled back to");
+        }
     }
 
     /// What becomes of a provider: the serving revision if nothing has changed, or if the new one cannot be loaded and the
@@ -183,7 +205,7 @@ impl Registry {
     /// load something that was not tried before, and whether that is because something was withdrawn.
     async fn entry_for(
         &self,
-        (name, wanted): (&ProviderName, &ProviderConfig),
+        (name, wanted, rolled_back): (&ProviderName, &ProviderConfig, Option<&str>),
         way_out: &WayOut,
         before: Option<&Entry>,
         eager: bool,
@@ -195,7 +217,7 @@ impl Registry {
             Some(Entry::Failed(problem)) => (None, problem.is_out_of_service()),
             // A reload that a later change broke off has left it so.
             Some(Entry::Loading { withdrawn }) => (None, *withdrawn),
-            Some(Entry::Disabled) | None => (None, false),
+            Some(Entry::Disabled(_)) | None => (None, false),
         };
         let problem = before.and_then(problem_of);
         let without = |problem: Problem| match serving {
@@ -203,7 +225,7 @@ impl Registry {
             None if withdrawn => Entry::Failed(problem.out_of_service()),
             None => Entry::Failed(problem),
         };
-        let file = match self.component(wanted).await {
+        let file = match self.component(name, wanted, rolled_back).await {
             Ok(file) => file,
             Err(error) => return without(Problem::of(&error, None, problem)),
         };
@@ -233,7 +255,7 @@ impl Reload {
 
     /// Loads everything; each provider is in as soon as it is ready.
     pub async fn finish(self) -> Reloaded {
-        let Self { registry, _one_at_a_time, since, old, configs, entries, on, way_out, eager } = self;
+        let Self { registry, _one_at_a_time, since, old, configs, entries, on, way_out, imposed, eager } = self;
         let publish = |entries: &BTreeMap<ProviderName, Entry>| {
             let mut snapshot = Snapshot::new(Arc::clone(&configs), entries.clone());
             // That a newer config cannot be used may have been found out meanwhile.
@@ -251,11 +273,17 @@ impl Reload {
         };
         let loading = stream::iter(on).for_each_concurrent(AT_ONCE, async |(name, wanted)| {
             let begins = |withdrawn| put(&name, Entry::Loading { withdrawn });
-            let entry = registry.entry_for((&name, &wanted), &way_out, old.entries.get(&name), eager, begins).await;
-            if let Entry::Ready { revision, .. } = &entry {
-                tracing::debug!(provider = %name, revision = revision.id, component = revision.component, "ready");
-            }
+            let of = (&name, &wanted, imposed.component(name.as_str()));
+            let entry = registry.entry_for(of, &way_out, old.entries.get(&name), eager, begins).await;
+            let ready = match &entry {
+                Entry::Ready { revision, .. } => Some(Arc::clone(revision)),
+                _ => None,
+            };
             put(&name, entry);
+            if let Some(revision) = ready {
+                tracing::debug!(provider = %name, revision = revision.id, component = revision.component, "ready");
+                registry.keep(&revision).await;
+            }
         });
         loading.await;
         let entries = entries.into_inner().unwrap_or_else(PoisonError::into_inner);

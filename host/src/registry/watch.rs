@@ -25,14 +25,18 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    asking::{Asked, Reply, Report},
-    current::Registry,
+    asking::{Ask, Asked, Reply, Report},
+    current::{Registry, Wanted},
     entry::Entry,
+    imposed::{Ended, Imposed},
     outcome::Reloaded,
     reload::Reload,
     snapshot::Snapshot,
 };
-use crate::config::ConfigError;
+use crate::{
+    config::ConfigError,
+    store::overrides::{Override, Overrides, OverridesError},
+};
 
 /// A change counts once nothing has happened for this long, so that a file being written is read when it is whole.
 const QUIET: Duration = Duration::from_millis(20);
@@ -41,11 +45,11 @@ const POLL: Duration = Duration::from_secs(5);
 
 /// How the files that the config names looked at a moment.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Seen(Fingerprint);
+struct Seen(Fingerprint);
 
 /// Looks at the files as they are now. Taken before a load, so that a change during the load is not mistaken for what was
 /// loaded.
-pub async fn look(registry: &Arc<Registry>) -> Option<Seen> {
+async fn look(registry: &Arc<Registry>) -> Option<Seen> {
     Some(Seen(look_at_files(registry).await?.1))
 }
 
@@ -56,12 +60,35 @@ pub async fn look(registry: &Arc<Registry>) -> Option<Seen> {
 #[derive(Debug)]
 pub struct Reloader {
     registry: Arc<Registry>,
+    overrides: Overrides,
     asked: Asked,
     reports: mpsc::Sender<Report>,
     /// The problem of the config that was told last.
     config_problem: Option<String>,
     /// Who waits for the reload that is under way.
     waiting: Vec<Reply>,
+    /// Overrides that have ended since that was told last.
+    ended: Vec<Ended>,
+    /// Those that the store may still name for a moment.
+    over: Vec<Override>,
+}
+
+/// Why nothing can be loaded when the hub starts.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The config cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Nobody knows what an admin has taken out of service.
+    #[error("nobody can say which providers an admin has taken out of service, so none may serve: {0}")]
+    Overrides(#[from] OverridesError),
+}
+
+/// What a hub starts with.
+#[derive(Debug)]
+pub struct Started {
+    first: Reload,
+    seen: Option<Seen>,
 }
 
 /// A reload that is under way.
@@ -80,12 +107,33 @@ impl UnderWay {
 impl Reloader {
     /// One that answers those who ask it; to `reports` it tells what nobody has asked for.
     #[must_use]
-    pub fn new(registry: Arc<Registry>, asked: Asked, reports: mpsc::Sender<Report>) -> Self {
-        Self { registry, asked, reports, config_problem: None, waiting: Vec::new() }
+    pub fn new(registry: Arc<Registry>, overrides: Overrides, asked: Asked, reports: mpsc::Sender<Report>) -> Self {
+        Self {
+            registry,
+            overrides,
+            asked,
+            reports,
+            config_problem: None,
+            waiting: Vec::new(),
+            ended: Vec::new(),
+            over: Vec::new(),
+        }
     }
 
-    /// Finishes the `first` reload, of which it tells nothing, and goes on until `end` is cancelled.
-    pub async fn run(mut self, first: Reload, mut seen: Option<Seen>, end: CancellationToken) {
+    /// Begins to load what the config wants and admins have not taken out of service.
+    ///
+    /// # Errors
+    /// When either is not known.
+    pub async fn start(&mut self) -> Result<Started, StartError> {
+        let seen = look(&self.registry).await;
+        let wanted = Arc::new(self.registry.wanted().await?);
+        self.registry.impose(Imposed::from_before(self.overrides.all().await?));
+        self.settle(&wanted).await;
+        Ok(Started { first: self.registry.begin_with(wanted, false, None).await, seen })
+    }
+
+    /// Finishes what was started, of which it tells nothing but what it has ended, and goes on until `end` is cancelled.
+    pub async fn run(mut self, Started { first, mut seen }: Started, end: CancellationToken) {
         // One waiting signal is enough: a reload reads everything.
         let (signal, mut signals) = mpsc::channel::<()>(1);
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
@@ -113,7 +161,7 @@ impl Reloader {
             let is_due = loading.is_none() && again.is_some_and(|at| at <= Instant::now());
             if seen != now || eager || is_due {
                 let begun = tokio::select! {
-                    begun = self.begin(&mut loading, eager) => begun,
+                    begun = self.begin(&mut loading, eager, is_first) => begun,
                     () = end.cancelled() => return,
                 };
                 again = match begun {
@@ -138,32 +186,45 @@ impl Reloader {
                 reloaded = finished => {
                     loading = None;
                     again = again.into_iter().chain(self.registry.snapshot().next_try()).min();
-                    if !std::mem::take(&mut is_first) {
+                    if !std::mem::take(&mut is_first) || !self.ended.is_empty() {
                         self.tell(Ok(reloaded));
                     }
                 }
                 Some(()) = signals.recv() => settle(&mut signals).await,
                 () = tokio::time::sleep(next) => {}
                 Some(()) = hangups.next() => eager = true,
-                Some(reply) = self.asked.next() => {
-                    self.waiting.push(reply);
-                    eager = true;
-                }
+                Some(ask) = self.asked.next() => match ask {
+                    Ask::Reload(reply) => {
+                        self.waiting.push(reply);
+                        eager = true;
+                    }
+                    Ask::Impose(all, applied) => {
+                        self.impose(all, &mut loading).await;
+                        // Who has asked may have gone.
+                        let _ = applied.send(());
+                    }
+                },
                 () = end.cancelled() => return,
             }
         }
     }
 
     /// Begins a reload in the place of the one that is under way, unless the config cannot be used.
-    async fn begin(&mut self, loading: &mut Option<UnderWay>, eager: bool) -> Result<Reload, ConfigError> {
+    async fn begin(
+        &mut self,
+        loading: &mut Option<UnderWay>,
+        eager: bool,
+        is_first: bool,
+    ) -> Result<Reload, ConfigError> {
         // An error is in the log, and the snapshot tells it.
         let wanted = self.registry.wanted().await;
         match wanted {
             Ok(wanted) => {
                 self.config_problem = None;
+                self.settle(&wanted).await;
                 // It has to be over before the next begins.
-                let since = loading.take().map(|under_way| under_way.since);
-                Ok(self.registry.begin_with(wanted, eager, since).await)
+                let since = loading.take().filter(|_| !is_first).map(|under_way| under_way.since);
+                Ok(self.registry.begin_with(Arc::new(wanted), eager, since).await)
             }
             Err(error) => {
                 self.tell(Err(error.clone()));
@@ -172,8 +233,47 @@ impl Reloader {
         }
     }
 
+    /// Has these overrides hold and no others.
+    async fn impose(&mut self, all: Vec<Override>, loading: &mut Option<UnderWay>) {
+        self.over.retain(|over| all.iter().any(|of| of.is(over)));
+        let all = all.into_iter().filter(|of| !self.over.iter().any(|over| over.is(of))).collect();
+        let (imposed, wanted) = (self.registry.imposed(), self.registry.wanted_now());
+        let Some(wanted) = wanted else { return };
+        let now = imposed.now(all, &wanted.providers);
+        if now != *imposed {
+            self.registry.impose(now);
+            let since = loading.take().map(|under_way| under_way.since);
+            *loading = Some(UnderWay::of(self.registry.begin_with(wanted, false, since).await));
+        }
+    }
+
+    /// Ends the overrides of providers of which the config wants something else now. One that cannot be taken out of the store
+    /// holds on, until a later reload.
+    async fn settle(&mut self, wanted: &Wanted) {
+        let imposed = self.registry.imposed();
+        let mut over = Vec::new();
+        for held in imposed.ended_by(&wanted.providers) {
+            let (provider, kind) = (held.of.provider.clone(), held.of.what.kind());
+            match self.overrides.remove(provider.clone(), kind).await {
+                Ok(()) => {
+                    tracing::warn!(%provider, %kind, "the config's section of a provider was changed, which ends what an admin had done to it");
+                    self.ended.push(Ended { provider: provider.to_string(), kind: kind.as_str() });
+                    self.over.push(held.of.clone());
+                    over.push(held);
+                }
+                Err(error) => {
+                    tracing::error!(%provider, %kind, %error, "what an admin has done to a provider holds on: the end of it cannot be kept");
+                }
+            }
+        }
+        self.registry.impose(imposed.without(&over));
+    }
+
     /// Tells those who wait what came of it. If nobody does, it is reported if it is news.
-    fn tell(&mut self, came_of_it: Report) {
+    fn tell(&mut self, mut came_of_it: Report) {
+        if let Ok(reloaded) = &mut came_of_it {
+            reloaded.overrides_ended = std::mem::take(&mut self.ended);
+        }
         let problem = came_of_it.as_ref().err().map(ToString::to_string);
         let is_news = match &came_of_it {
             Ok(reloaded) => reloaded.is_news(),

@@ -4,6 +4,7 @@ pub mod appended_file;
 pub mod files;
 pub mod location;
 pub mod lock;
+pub mod overrides;
 pub mod postgres;
 pub mod private_file;
 pub mod schema;

@@ -12,12 +12,13 @@ use rusqlite::Connection;
 pub(super) const BEFORE: u32 = 2;
 
 /// The newest schema version that this program knows.
-pub const VERSION: u32 = BEFORE + 2;
+pub const VERSION: u32 = BEFORE + 3;
 
 /// The migrations, in order. `PRAGMA ops.user_version` counts those applied, and those of before.
 const MIGRATIONS: [&str; (VERSION - BEFORE) as usize] = [
     include_str!("../../../migrations/sqlite/0001_trail.sql"),
     include_str!("../../../migrations/sqlite/0002_events.sql"),
+    include_str!("../../../migrations/sqlite/0003_provider_overrides.sql"),
 ];
 
 /// The migrations that a database of this version has not seen.

@@ -4,6 +4,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use super::listed;
 use crate::support::{
     hello::HELLO,
     hub::{ADMIN, AUDITOR, Hub, OPERATOR, VIEWER, component, eventually},
@@ -32,14 +33,6 @@ fn reloads(hub: &Hub) -> Vec<Value> {
 
 async fn reload(hub: &Hub, token: &str) -> crate::support::hub::Reply {
     hub.post("/admin/reload", Some(token), "").await
-}
-
-async fn listed(hub: &Hub, token: &str, provider: &str) -> Value {
-    let list = hub.get("/admin/providers", Some(token)).await;
-    assert_eq!(list.status, 200, "{list:?}");
-    let list = list.json();
-    let found = list["providers"].as_array().expect("providers").iter().find(|one| one["provider"] == provider);
-    found.cloned().unwrap_or_else(|| panic!("{provider}: {list}"))
 }
 
 #[tokio::test]

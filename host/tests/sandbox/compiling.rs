@@ -102,9 +102,10 @@ async fn a_refused_import_is_told_before_anything_is_compiled() {
 async fn a_component_that_takes_long_to_compile_does_not_keep_the_hub_from_starting() {
     let folder = Folder::new();
     let component = replace(folder.path(), "sloth.wasm", &sloth()).display().to_string();
-    let mut hub = Hub::start(&format!("{HELLO}  sloth: {{ component: {component}, tools: [] }}\n"));
+    let mut hub = Hub::start_at_once(&format!("{HELLO}  sloth: {{ component: {component}, tools: [] }}\n"));
     let token = hub.token(ADMIN);
-    assert_eq!(hub.call(&token, "hello-rs/echo.v1", &json!({ "message": "hi" })).await.status, 200);
+    let echo = async || hub.call(&token, "hello-rs/echo.v1", &json!({ "message": "hi" })).await;
+    eventually("it serves as soon as it is ready", async || (echo().await.status == 200).then_some(())).await;
     assert_eq!(hub.call(&token, "sloth/any.tool", &json!({})).await.json()["code"], "loading");
     assert_eq!(hub.stop(), Some(0));
 }

@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader},
     os::unix::fs::DirBuilderExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -108,6 +108,13 @@ impl Hub {
         hub
     }
 
+    /// The same without waiting until its providers have loaded.
+    pub fn start_at_once(providers: &str) -> Self {
+        let mut hub = Self::new(providers, &[]);
+        hub.launch();
+        hub
+    }
+
     fn new(providers: &str, arguments: &[&str]) -> Self {
         let hub = Self {
             url: String::new(),
@@ -161,8 +168,16 @@ impl Hub {
         kept
     }
 
-    /// Starts the program again with the same folder.
+    /// Starts the program again with the same folder, and waits until its providers have loaded.
     pub fn run(&mut self) {
+        let mut said = self.launch();
+        let mut line = String::new();
+        said.read_line(&mut line).expect("a line");
+        assert_eq!(line.trim(), "ready", "{}", self.log());
+    }
+
+    /// Starts it, and waits until it listens. Gives what else it says.
+    fn launch(&mut self) -> BufReader<ChildStdout> {
         self.share_compiled_code();
         let log = fs::OpenOptions::new().create(true).append(true).open(self.log_path()).expect("a log file");
         let listens = self.arguments.iter().any(|argument| argument == "--listen");
@@ -177,10 +192,12 @@ impl Hub {
             .spawn()
             .expect("the hub starts");
         let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+        let mut said = BufReader::new(child.stdout.take().expect("piped"));
+        said.read_line(&mut line).expect("a line");
         let url = line.trim().strip_prefix("listening on ");
         self.url = url.unwrap_or_else(|| panic!("the hub did not start: {}", self.log())).to_owned();
         self.child = Some(child);
+        said
     }
 
     /// Where it listens from the next start on.

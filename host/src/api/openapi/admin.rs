@@ -4,12 +4,13 @@ use serde_json::{Map, Value, json};
 
 use super::{
     answers::{self, reference},
-    names::{LIST_PROVIDERS, PROVIDER_LIST, RELOAD, RELOADED},
+    names::{DISABLE, ENABLE, LIST_PROVIDERS, PROVIDER, PROVIDER_LIST, RELOAD, RELOADED, ROLL_BACK},
 };
 use crate::{
     health::Status,
     names::{ToolClass, ToolRole},
     registry::State,
+    store::overrides::OverrideKind,
 };
 
 const TAG: &str = "admin";
@@ -20,7 +21,7 @@ pub(super) fn tag() -> Value {
 }
 
 /// Its operations by path and method.
-pub(super) fn paths() -> [(&'static str, &'static str, Value); 2] {
+pub(super) fn paths() -> [(&'static str, &'static str, Value); 5] {
     let list = json!({
         "tags": [TAG],
         "operationId": LIST_PROVIDERS,
@@ -36,7 +37,42 @@ pub(super) fn paths() -> [(&'static str, &'static str, Value); 2] {
             409 `config_refused` if the config cannot be used: what was serving goes on serving.",
         "responses": answers::with(&reference(RELOADED), "What it came to"),
     });
-    [("/admin/providers", "get", list), ("/admin/reload", "post", reload)]
+    let disable = act(
+        DISABLE,
+        "Disable a provider",
+        "Takes it out of service at once, here and on hubs that share the database, until it is enabled or its section of the config \
+         is changed.",
+    );
+    let enable = act(
+        ENABLE,
+        "Enable a provider",
+        "Lifts what an admin has disabled. 409 `override_refused` if it is the config that disables it.",
+    );
+    let roll_back = act(
+        ROLL_BACK,
+        "Roll a provider back",
+        "Has the component serve that served before, with what the config grants now, until its section of the config is changed. \
+         409 `override_refused` if there is none, or it does not fit the config.",
+    );
+    [
+        ("/admin/providers", "get", list),
+        ("/admin/providers/{provider}/disable", "post", disable),
+        ("/admin/providers/{provider}/enable", "post", enable),
+        ("/admin/providers/{provider}/rollback", "post", roll_back),
+        ("/admin/reload", "post", reload),
+    ]
+}
+
+fn act(id: &str, summary: &str, description: &str) -> Value {
+    let provider = json!({ "name": "provider", "in": "path", "required": true, "schema": { "type": "string" } });
+    json!({
+        "tags": [TAG],
+        "operationId": id,
+        "summary": summary,
+        "description": description,
+        "parameters": [provider],
+        "responses": answers::with(&reference(PROVIDER), "The provider as it is then"),
+    })
 }
 
 /// Its components.
@@ -57,6 +93,16 @@ pub(super) fn schemas() -> Map<String, Value> {
             "name": text,
             "hosts": { "type": ["array", "null"], "items": text, "description": "All of `allowed_hosts` where this is null" },
             "reveal": { "type": "boolean", "description": "Whether the provider may read the value itself" },
+        },
+    });
+    let overriding = json!({
+        "type": "object",
+        "required": ["kind", "at"],
+        "properties": {
+            "kind": { "type": "string", "enum": OverrideKind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>() },
+            "component": { "type": ["string", "null"], "description": "SHA-256 of the component that serves instead" },
+            "at": time,
+            "by": { "type": ["string", "null"], "format": "uuid" },
         },
     });
     let provider = json!({
@@ -83,6 +129,7 @@ pub(super) fn schemas() -> Map<String, Value> {
                 "type": ["object", "null"],
                 "properties": { "at": time, "problem": text },
             },
+            "overrides": { "type": "array", "items": overriding, "description": "What admins have done to it" },
             "imports": texts,
             "grants": {
                 "type": ["object", "null"],
@@ -114,9 +161,19 @@ pub(super) fn schemas() -> Map<String, Value> {
         "required": ["config_error", "providers"],
         "properties": {
             "config_error": { "type": ["string", "null"], "description": "Why the newest config is not in use" },
-            "providers": { "type": "array", "items": provider },
+            "providers": { "type": "array", "items": reference(PROVIDER) },
         },
     });
+    [(PROVIDER, provider), (PROVIDER_LIST, list), (RELOADED, reloaded())]
+        .into_iter()
+        .map(|(name, schema)| (name.to_owned(), schema))
+        .collect()
+}
+
+/// What a reload came to.
+fn reloaded() -> Value {
+    let text = json!({ "type": "string" });
+    let states: Vec<_> = State::ALL.iter().map(|state| state.as_str()).collect();
     let changed = json!({
         "type": "object",
         "required": ["provider", "state"],
@@ -127,18 +184,22 @@ pub(super) fn schemas() -> Map<String, Value> {
         "required": ["provider", "problem"],
         "properties": { "provider": text, "problem": text },
     });
-    let reloaded = json!({
+    json!({
         "type": "object",
         "required": ["changed", "problems"],
         "properties": {
             "changed": { "type": "array", "items": changed },
             "problems": { "type": "array", "items": wrong, "description": "An old revision may still serve" },
+            "overrides_ended": {
+                "type": "array",
+                "description": "What admins had done, which ended because the config's section was changed",
+                "items": { "type": "object", "properties": { "provider": text, "kind": text } },
+            },
             "loading": {
                 "type": "array",
                 "items": text,
                 "description": "Those that take longer to load than an answer may: they are swapped in when they are ready",
             },
         },
-    });
-    [(PROVIDER_LIST, list), (RELOADED, reloaded)].into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
+    })
 }

@@ -18,6 +18,7 @@ pub(super) const AUDIT_EVENT: &str = "AuditEvent";
 pub(super) const AUDIT_PAGE: &str = "AuditPage";
 pub(super) const AUDIT_RECORD: &str = "AuditRecord";
 pub(super) const AUDIT_USAGE: &str = "AuditUsage";
+pub(super) const PROVIDER: &str = "Provider";
 pub(super) const PROVIDER_LIST: &str = "ProviderList";
 pub(super) const RELOADED: &str = "Reloaded";
 /// Operations that are there whatever the registry holds.
@@ -27,6 +28,9 @@ pub(super) const EXPORT: &str = "exportAuditEvents";
 pub(super) const STREAM: &str = "streamAuditEvents";
 pub(super) const USAGE: &str = "summarizeUsage";
 pub(super) const LIST_PROVIDERS: &str = "listProviders";
+pub(super) const DISABLE: &str = "disableProvider";
+pub(super) const ENABLE: &str = "enableProvider";
+pub(super) const ROLL_BACK: &str = "rollBackProvider";
 pub(super) const RELOAD: &str = "reload";
 
 /// Which side of a tool a schema describes.
@@ -55,12 +59,21 @@ pub(super) struct Names<'a> {
 impl<'a> Names<'a> {
     pub(super) fn of(snapshot: &'a Snapshot) -> Self {
         let (mut operations, mut components) = (Distinct::default(), Distinct::default());
-        for reserved in
-            [PROBLEM, VIOLATION, HEALTH, AUDIT_EVENT, AUDIT_PAGE, AUDIT_RECORD, AUDIT_USAGE, PROVIDER_LIST, RELOADED]
-        {
+        for reserved in [
+            PROBLEM,
+            VIOLATION,
+            HEALTH,
+            AUDIT_EVENT,
+            AUDIT_PAGE,
+            AUDIT_RECORD,
+            AUDIT_USAGE,
+            PROVIDER,
+            PROVIDER_LIST,
+            RELOADED,
+        ] {
             components.next(reserved);
         }
-        for reserved in [LIST, SHOW, EXPORT, STREAM, USAGE, LIST_PROVIDERS, RELOAD] {
+        for reserved in [LIST, SHOW, EXPORT, STREAM, USAGE, LIST_PROVIDERS, DISABLE, ENABLE, ROLL_BACK, RELOAD] {
             operations.next(reserved);
         }
         let mut names = Self { operations: HashMap::new(), components: HashMap::new() };

@@ -8,9 +8,10 @@ use sqlx_postgres::{PgConnection, Postgres};
 use super::PostgresError;
 
 /// The migrations, in order.
-pub(super) const MIGRATIONS: [&str; 2] = [
+pub(super) const MIGRATIONS: [&str; 3] = [
     include_str!("../../../../migrations/postgres/0001_trail.sql"),
     include_str!("../../../../migrations/postgres/0002_events.sql"),
+    include_str!("../../../../migrations/postgres/0003_provider_overrides.sql"),
 ];
 
 /// The newest version that this program knows.

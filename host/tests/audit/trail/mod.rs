@@ -81,13 +81,16 @@ impl Second {
 
     /// Waits until it listens.
     fn listening(mut child: Child, hub: &Hub) -> Self {
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut line).expect("a line");
+        let mut said = BufReader::new(child.stdout.take().expect("piped"));
+        let (mut line, mut ready) = (String::new(), String::new());
+        said.read_line(&mut line).expect("a line");
         let Some(url) = line.trim().strip_prefix("listening on ") else {
             let mut log = String::new();
             File::open(hub.folder().join("second.log")).expect("a log").read_to_string(&mut log).expect("text");
             panic!("it did not start: {log}");
         };
+        // Its providers have loaded.
+        said.read_line(&mut ready).expect("a line");
         Self { child, url: url.to_owned() }
     }
 
