@@ -27,6 +27,7 @@ pub mod store;
 pub mod telemetry;
 pub mod text;
 pub mod tls;
+pub mod upgrade;
 pub mod vault;
 
 pub use bulkhead_outbound as outbound;

@@ -18,7 +18,7 @@ struct Campaign {
     about: &'static str,
 }
 
-const ALL: [Campaign; 7] = [
+const ALL: [Campaign; 8] = [
     Campaign {
         name: "calls",
         tests: &["hostile::flood::"],
@@ -48,6 +48,11 @@ const ALL: [Campaign; 7] = [
         name: "search",
         tests: &["plans::a_first_page_of_a_million_rows", "plans::what_a_small_call_takes"],
         about: "a million rows in PostgreSQL: the first page of each search within 150 ms; and what a row takes there",
+    },
+    Campaign {
+        name: "upgrades",
+        tests: &["upgrade::sixty_four_clients_notice_nothing"],
+        about: "the program is replaced five times under 64 clients: no call fails, each has its row",
     },
     Campaign {
         name: "properties",

@@ -33,7 +33,7 @@ Usage: cargo xtask <command>
                         docs/performance.md (which --keep writes anew), and another hub in turns
   build [NAME...]       the named providers to components; without a name all of them and the hub
   tokens [PATH...]      find credentials in files: all of the repository's, or those named
-  tools                 install only what the tests need: a Node, Python environments, client generators, a Netdata Agent
+  tools                 install only what the tests need: a Node, Python environments, client generators, a Netdata Agent, nginx
 ";
 
 fn main() -> ExitCode {

@@ -2,12 +2,15 @@
 
 mod bugsink;
 mod generators;
+mod kubernetes;
 mod nats;
 mod netdata;
+mod nginx;
 mod node;
 mod postgres;
 mod promtool;
 mod python;
+mod systemd;
 
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
@@ -29,7 +32,7 @@ struct Tool {
     install: Install,
 }
 
-fn all() -> [Tool; 8] {
+fn all() -> [Tool; 11] {
     [
         Tool { name: "node", stamp: node::stamp(), install: node::install },
         Tool { name: "python", stamp: python::stamp(), install: python::install },
@@ -39,6 +42,9 @@ fn all() -> [Tool; 8] {
         Tool { name: "netdata", stamp: netdata::stamp(), install: netdata::install },
         Tool { name: "postgres", stamp: postgres::stamp(), install: postgres::install },
         Tool { name: "promtool", stamp: promtool::stamp(), install: promtool::install },
+        Tool { name: "nginx", stamp: nginx::stamp(), install: nginx::install },
+        Tool { name: "systemd", stamp: systemd::stamp(), install: systemd::install },
+        Tool { name: "kubernetes", stamp: kubernetes::stamp(), install: kubernetes::install },
     ]
 }
 

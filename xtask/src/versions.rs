@@ -47,3 +47,12 @@ pub const DEBIAN_NATS: &str = "nats-server";
 
 /// Debian's Netdata Agent.
 pub const DEBIAN_NETDATA: &str = "netdata-core";
+
+/// Debian's nginx.
+pub const DEBIAN_NGINX: &str = "nginx";
+
+/// Debian's systemd, for the program that judges units.
+pub const DEBIAN_SYSTEMD: &str = "systemd";
+
+/// Holds manifests against the schema of Kubernetes (PyPI).
+pub const KUBERNETES_VALIDATE: &str = "1.37.0";

@@ -17,6 +17,7 @@ mod replay;
 mod serve;
 mod table;
 mod trail;
+mod upgrade;
 mod usage;
 
 use std::process::ExitCode;
@@ -76,6 +77,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(serve) => serve::serve_http(&options, *serve),
         Command::Mcp(mcp) => serve::stdio(&options, &mcp),
+        Command::Upgrade(asked) => upgrade::upgrade(&options, &asked),
         Command::Token(token) => admin::token(&options, &token),
         Command::Secrets { command } => admin::secrets(&options, command),
         Command::Config { command } => admin::config(&options, command),

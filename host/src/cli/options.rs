@@ -22,12 +22,13 @@ use crate::{
     sandbox,
     telemetry::LogFormat,
     tls::TlsFiles,
+    upgrade,
 };
 
 /// One gateway for the ops tools that AI agents call. Every provider is a sandboxed WebAssembly component; every call is
 /// authenticated, authorized, limited, checked and recorded.
 #[derive(Debug, Parser)]
-#[command(name = "bulkhead", version, arg_required_else_help = true, max_term_width = 100)]
+#[command(name = "bulkhead", version = upgrade::version(), arg_required_else_help = true, max_term_width = 100)]
 pub struct Cli {
     /// Where things are.
     #[command(flatten)]
@@ -105,6 +106,8 @@ pub enum Command {
     Serve(Box<ServeOptions>),
     /// Serve MCP over stdin and stdout, for a client that starts programs
     Mcp(McpOptions),
+    /// Have another program take the place of the hub that runs, while it serves
+    Upgrade(UpgradeOptions),
     /// Make a bearer token signed by the hub's own key
     Token(TokenOptions),
     /// Set, list or remove secrets in the local vault
@@ -196,6 +199,20 @@ impl TlsOptions {
         let (certificate, key) = self.certificate.zip(self.key)?;
         Some(TlsFiles { certificate, key, client_ca: self.client_ca })
     }
+}
+
+/// `bulkhead upgrade`.
+#[derive(Debug, Args)]
+pub struct UpgradeOptions {
+    /// The new program; nobody but the hub's user and root may be able to change it
+    #[arg(value_name = "PROGRAM")]
+    pub program: PathBuf,
+    /// Also if it is older than the hub that runs
+    #[arg(long)]
+    pub force: bool,
+    /// The process of the hub that is meant, where several serve from the data folder
+    #[arg(long, value_name = "NUMBER")]
+    pub process: Option<u32>,
 }
 
 /// `bulkhead mcp`.

@@ -61,7 +61,7 @@ pub(super) fn event(
     mut asked: Map<String, Value>,
     error: Option<&anyhow::Error>,
 ) -> Event {
-    asked.insert("uid".to_owned(), (*USER).into());
+    asked.entry("uid").or_insert_with(|| (*USER).into());
     let error = error.map(|error| plain::text(&format!("{error:#}"), ERROR_MAX));
     Event {
         id: Uuid::now_v7(),

@@ -3,13 +3,15 @@
 use std::{
     io::{self, Write as _},
     net::SocketAddr,
-    path::PathBuf,
+    os::fd::AsFd as _,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
     time::Duration,
 };
 
 use anyhow::{Context as _, bail};
+use sd_notify::NotifyState;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -20,6 +22,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     options::{IdentityOptions, McpOptions, Options, ServeOptions, VaultKind},
     remote::bearer_token,
+    upgrade::{make_way, serving},
 };
 use crate::{
     api,
@@ -40,11 +43,14 @@ use crate::{
     store::{location::Location, overrides::Overrides, postgres::Settings, private_file},
     telemetry::metrics,
     tls::Tls,
+    upgrade::{self, Control},
     vault::Vault,
 };
 
 /// Reloads that may wait to be on record.
 const REPORTS: usize = 64;
+/// How often a hub that takes another's place tries to get its port for metrics.
+const METRICS_AGAIN: Duration = Duration::from_millis(200);
 /// Connections for metrics: Prometheus needs one.
 const SCRAPERS: u32 = 16;
 /// How long the end waits for threads that still read something. All that is to be recorded is.
@@ -57,16 +63,24 @@ pub(super) fn serve_http(options: &Options, serve: ServeOptions) -> anyhow::Resu
         let end = ending.stop.clone();
         let tls = serve.tls.files().map(Tls::open).transpose()?.map(Arc::new);
         // First of all: the gates of the providers have to know the port. Providers load while it serves.
-        let listener = TcpListener::bind(serve.listen)
-            .await
-            .with_context(|| format!("cannot listen on {}: is another hub running there?", serve.listen))?;
+        let (listener, takes_over) = upgrade::listening(serve.listen)
+            .with_context(|| format!("cannot listen on {}: is another hub running there?", serve.listen))?
+            .into_socket();
+        let listener = TcpListener::from_std(listener)?;
         let listening = listener.local_addr()?;
-        let metrics = metrics_listener(serve.metrics_listen).await?;
+        if serve.metrics_listen.is_some() {
+            metrics::begin()?;
+        }
+        // The hub before this one has the port until it makes way.
+        let metrics = match serve.metrics_listen {
+            Some(address) if !takes_over => Some(metrics_listener(address).await?),
+            _ => None,
+        };
         let own_address = OwnAddress::new(listening, serve.public_url.as_ref());
         let concurrency = ConcurrencyLimit::new(serve.max_calls_per_caller);
         let published = serve.public_url.as_ref().map(http::resources).unwrap_or_default();
         let starting =
-            Running::start(options, &serve.identity, published, concurrency, own_address, Stdout::Free, &end);
+            Running::start(options, &serve.identity, published, concurrency, own_address, Stdout::Free, &ending);
         let Some(running) = unless(&end, starting).await? else { return Ok(ExitCode::SUCCESS) };
         if let Some(tls) = &tls {
             running.tasks.spawn(Arc::clone(tls).follow(end.clone()));
@@ -74,13 +88,25 @@ pub(super) fn serve_http(options: &Options, serve: ServeOptions) -> anyhow::Resu
         let address = http::PublicAddress { base_url: serve.public_url, listening: Some(listening), tls: tls.clone() };
         let surfaces = [api::routes(&address), mcp::routes(&running.hub, &address)];
         let app = http::router(&running.hub, &address, surfaces, api::open(&address));
-        if let Some(listener) = metrics {
-            let entry = http::Entry { listener, tls: None, most: SCRAPERS, grace: Duration::ZERO };
-            let app = api::metrics(&running.hub);
-            running.tasks.spawn(http::serve(Arc::clone(&running.hub), entry, app, ending.clone()));
+        if takes_over {
+            // Callers of the hub before this one find all that it served.
+            running.loaded(&end).await;
+            let taking = upgrade::take_over(&options.data, serving(&running.hub));
+            if unless(&end, async { Ok(taking.await?) }).await?.is_none() {
+                return Ok(ExitCode::SUCCESS);
+            }
+            // Whoever read the first hub's standard output has read its line, and may have gone.
+            tracing::info!("listening on {}://{listening}", address.scheme());
+        } else {
+            say(&format!("listening on {}://{listening}", address.scheme()));
+            running.tasks.spawn(tell_when_loaded(Arc::clone(running.hub.registry()), end.clone()));
         }
-        say(&format!("listening on {}://{listening}", address.scheme()));
-        running.tasks.spawn(tell_when_loaded(Arc::clone(running.hub.registry()), end.clone()));
+        if let Some(address) = serve.metrics_listen {
+            running.tasks.spawn(serve_metrics(Arc::clone(&running.hub), metrics, address, ending.clone()));
+        }
+        running.makes_way(&options.data, &listener, &ending);
+        // Errors mean that nobody is told, as where no service manager is.
+        let _ = sd_notify::notify(&[NotifyState::Ready]);
         let entry = http::Entry { listener, tls, most: serve.max_connections, grace: serve.grace };
         http::serve(Arc::clone(&running.hub), entry, app, ending).await;
         end.cancel();
@@ -91,24 +117,43 @@ pub(super) fn serve_http(options: &Options, serve: ServeOptions) -> anyhow::Resu
     })
 }
 
-/// Where Prometheus reads metrics, if it is to: from then on they are counted.
-async fn metrics_listener(address: Option<SocketAddr>) -> anyhow::Result<Option<TcpListener>> {
-    let Some(address) = address else { return Ok(None) };
-    metrics::begin()?;
+/// Where Prometheus reads metrics.
+async fn metrics_listener(address: SocketAddr) -> anyhow::Result<TcpListener> {
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("cannot listen on {address} for metrics: name another address by --metrics-listen"))?;
     let address = listener.local_addr()?;
     tracing::info!(%address, "metrics are told there");
-    Ok(Some(listener))
+    Ok(listener)
+}
+
+/// Tells metrics until the hub is to end. Where it has no listener yet, as soon as the hub before it has given up the port.
+async fn serve_metrics(hub: Arc<Hub>, listener: Option<TcpListener>, address: SocketAddr, ending: Ending) {
+    let mut bound = listener;
+    let listener = loop {
+        match bound {
+            Some(listener) => break listener,
+            None => bound = metrics_listener(address).await.ok(),
+        }
+        if bound.is_none() {
+            tokio::select! {
+                () = tokio::time::sleep(METRICS_AGAIN) => {}
+                () = ending.make_way.cancelled() => return,
+            }
+        }
+    };
+    let entry = http::Entry { listener, tls: None, most: SCRAPERS, grace: Duration::ZERO };
+    let app = api::metrics(&hub);
+    http::serve(hub, entry, app, ending).await;
 }
 
 pub(super) fn stdio(options: &Options, mcp: &McpOptions) -> anyhow::Result<ExitCode> {
     let token = bearer_token(mcp.token_file.as_ref(), "token --role ops_viewer")?;
-    run(async |Ending { stop: end, .. }| {
+    run(async |ending| {
+        let end = ending.stop.clone();
         let (concurrency, own_address) = (ConcurrencyLimit::default(), OwnAddress::default());
         let starting =
-            Running::start(options, &mcp.identity, Vec::new(), concurrency, own_address, Stdout::OfClient, &end);
+            Running::start(options, &mcp.identity, Vec::new(), concurrency, own_address, Stdout::OfClient, &ending);
         let Some(running) = unless(&end, starting).await? else { return Ok(ExitCode::SUCCESS) };
         // A client of standard input asks once what there is: it gets the whole of it, however long that takes.
         running.loaded(&end).await;
@@ -167,7 +212,7 @@ fn end_on_signal() -> anyhow::Result<Ending> {
     // That is so from now on, whoever listens.
     let _ = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw()))?;
     let ending = Ending::default();
-    let Ending { stop, at_once } = ending.clone();
+    let Ending { stop, at_once, .. } = ending.clone();
     tokio::spawn(async move {
         for asked in [stop, at_once] {
             tokio::select! {
@@ -238,7 +283,7 @@ impl Running {
         concurrency: ConcurrencyLimit,
         own_address: OwnAddress,
         stdout: Stdout,
-        end: &CancellationToken,
+        ending: &Ending,
     ) -> anyhow::Result<Self> {
         let data = &options.data;
         private_file::own_folder(data).with_context(|| format!("cannot use the data folder {}", data.display()))?;
@@ -270,8 +315,9 @@ impl Running {
             audit: audit.clone(),
             events: events.clone(),
             health: HealthBoard::default(),
-            end: end.clone(),
+            end: ending.make_way.clone(),
         });
+        let end = &ending.stop;
         let tasks = TaskTracker::new();
         tasks.spawn(reloader.run(started, end.clone()));
         tasks.spawn(reloads.follow(end.clone()));
@@ -289,6 +335,20 @@ impl Running {
         tokio::select! {
             () = self.hub.registry().loaded() => {}
             () = end.cancelled() => {}
+        }
+    }
+
+    /// From now on another program may take this one's place: see [`super::upgrade`].
+    fn makes_way(&self, data: &Path, listener: &TcpListener, ending: &Ending) {
+        let opened = Control::open(data).and_then(|control| Ok((control, listener.as_fd().try_clone_to_owned()?)));
+        match opened {
+            Ok((control, socket)) => {
+                let (hub, audit) = (Arc::clone(&self.hub), self.audit.clone());
+                self.tasks.spawn(make_way(hub, audit, control, socket, ending.clone()));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the socket for `bulkhead upgrade` cannot be made: stop this hub to put another in its place");
+            }
         }
     }
 

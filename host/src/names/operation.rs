@@ -65,6 +65,8 @@ words! {
         Backup = "backup",
         /// Go on from a backup.
         Restore = "restore",
+        /// Have another program take the hub's place.
+        Upgrade = "upgrade",
         /// The hub's own row of what it refused while nothing could be recorded.
         Refuse = "refuse",
     }

@@ -44,7 +44,12 @@ pub struct Socket {
 
 impl Socket {
     pub async fn open(hub: &Hub) -> Self {
-        Self { stream: TcpStream::connect(host(hub)).await.expect("a connection"), read: vec![] }
+        Self::open_at(host(hub)).await
+    }
+
+    /// One to this address.
+    pub async fn open_at(address: &str) -> Self {
+        Self { stream: TcpStream::connect(address).await.expect("a connection"), read: vec![] }
     }
 
     /// One whose machine keeps hardly anything of what arrives.

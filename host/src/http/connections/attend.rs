@@ -2,6 +2,13 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
+use super::{
+    ending::Ending,
+    exchange::exchange,
+    state::{Connection, Verdict},
+    watched::Watched,
+};
+use crate::tls::Tls;
 use axum::Router;
 use hyper::service::service_fn;
 use hyper_util::{
@@ -13,14 +20,6 @@ use tokio::{
     net::TcpStream,
     time::{Instant, MissedTickBehavior, interval, timeout_at},
 };
-use tokio_util::sync::CancellationToken;
-
-use super::{
-    exchange::exchange,
-    state::{Connection, Verdict},
-    watched::Watched,
-};
-use crate::tls::Tls;
 
 /// The largest head of a request, in bytes, and what is buffered of a body at a time.
 const HEAD_MAX: usize = 32 * 1024;
@@ -44,35 +43,36 @@ const LOOK: Duration = Duration::from_secs(1);
 const GOODBYE: Duration = Duration::from_secs(2);
 
 /// Serves a connection to its end, the handshake first where there is TLS. It is one of those that are open already, and has
-/// as long for handshake and first head together as another has for the head. After `end`, what is open is answered, and no
-/// more.
+/// as long for handshake and first head together as another has for the head. When the hub is to stop, what is open is answered,
+/// and no more; when it makes way, the connection has one more answer.
 pub(super) async fn attend(
     stream: TcpStream,
     tls: Option<Arc<Tls>>,
     app: Router,
     connection: Arc<Connection>,
-    end: CancellationToken,
+    ending: Ending,
 ) {
-    let Some(tls) = tls else { return converse(stream, app, connection, end).await };
+    let Some(tls) = tls else { return converse(stream, app, connection, ending).await };
     let shaken = tokio::select! {
         shaken = timeout_at(connection.first_head_due(), tls.accept(stream)) => shaken,
-        () = end.cancelled() => return,
+        () = ending.stop.cancelled() => return,
     };
     match shaken {
-        Ok(Ok(stream)) => converse(stream, app, connection, end).await,
+        Ok(Ok(stream)) => converse(stream, app, connection, ending).await,
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }
 }
 
 /// Reads requests and answers them.
-async fn converse<S>(stream: S, app: Router, connection: Arc<Connection>, end: CancellationToken)
+async fn converse<S>(stream: S, app: Router, connection: Arc<Connection>, ending: Ending)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let builder = builder();
     let io = TokioIo::new(Watched::new(stream, Arc::clone(&connection)));
-    let service = service_fn(|request| exchange(app.clone(), Arc::clone(&connection), request));
+    let service =
+        service_fn(|request| exchange(app.clone(), Arc::clone(&connection), ending.make_way.clone(), request));
     let mut served = pin!(builder.serve_connection(io, service));
     let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -86,7 +86,7 @@ where
                 }
                 return;
             }
-            () = end.cancelled(), if leaving.is_none() => {
+            () = ending.stop.cancelled(), if leaving.is_none() => {
                 served.as_mut().graceful_shutdown();
                 leaving = Some(Instant::now());
             }
@@ -94,6 +94,11 @@ where
                 (Some(verdict @ (Verdict::SlowHead | Verdict::Stalled)), _) => {
                     tracing::debug!(?verdict, "a connection is closed");
                     return;
+                }
+                // HTTP/2 says that it ends without cutting anything off. HTTP/1.1 says it with an answer: `exchange`.
+                (_, None) if ending.make_way.is_cancelled() && connection.is_multiplexed() => {
+                    served.as_mut().graceful_shutdown();
+                    leaving = Some(now);
                 }
                 (Some(Verdict::Idle), None) => {
                     served.as_mut().graceful_shutdown();

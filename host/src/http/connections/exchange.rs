@@ -10,11 +10,12 @@ use std::{
 use axum::{
     Router,
     body::{Body, HttpBody},
-    http::{Request, Response, Version},
+    http::{HeaderValue, Request, Response, Version, header::CONNECTION},
 };
 use bytes::Bytes;
 use hyper::body::{Frame, Incoming, SizeHint};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tower::Service as _;
 
 use super::state::Connection;
@@ -60,17 +61,22 @@ impl Drop for Marks {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Endless;
 
-/// Answers a request that came in on this connection.
+/// Answers a request that came in on this connection, and says if it is the last one there.
 pub(super) async fn exchange(
     mut app: Router,
     connection: Arc<Connection>,
+    make_way: CancellationToken,
     request: Request<Incoming>,
 ) -> Result<Response<Answer>, Infallible> {
     stages::ends(Stage::Arrive);
-    let mut open = Open::new(&connection, request.version());
+    let version = request.version();
+    let mut open = Open::new(&connection, version);
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(connection);
     let mut response = app.call(request).await?;
+    if make_way.is_cancelled() && version < Version::HTTP_2 {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     let under_way = response.extensions_mut().remove::<UnderWay>();
     if response.extensions_mut().remove::<Endless>().is_some() {
         open.is_endless();

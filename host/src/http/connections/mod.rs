@@ -6,6 +6,7 @@
 //! There is no limit per address: behind a proxy all callers have the same.
 
 mod attend;
+mod ending;
 mod exchange;
 mod state;
 mod watched;
@@ -20,11 +21,12 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(super) use attend::HEADERS_MAX;
+pub use ending::Ending;
 pub(crate) use exchange::Endless;
 pub(super) use exchange::UnderWay;
 pub(super) use state::Connection;
 
-use state::Connections;
+use state::{Connections, IDLE_TIME};
 
 use crate::tls::Tls;
 
@@ -53,16 +55,7 @@ pub struct Entry {
     pub grace: Duration,
 }
 
-/// How the hub is asked to end.
-#[derive(Debug, Clone, Default)]
-pub struct Ending {
-    /// No more requests; those under way are finished.
-    pub stop: CancellationToken,
-    /// Nothing is finished.
-    pub at_once: CancellationToken,
-}
-
-/// Serves until it is to stop, then lets what is under way finish. Connections still open after the grace period are closed.
+/// Serves until it is to make way or to stop, then lets what is under way finish. Connections still open after the grace period are closed.
 pub(super) async fn serve(entry: Entry, app: Router, ending: Ending) {
     let Entry { listener, tls, most, grace } = entry;
     let door = Door {
@@ -74,12 +67,12 @@ pub(super) async fn serve(entry: Entry, app: Router, ending: Ending) {
         grace,
         grace_over: CancellationToken::new(),
     };
-    let stop = door.ending.stop.clone();
+    let make_way = door.ending.make_way.clone();
     let mut told: Option<Instant> = None;
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            () = stop.cancelled() => break,
+            () = make_way.cancelled() => break,
         };
         match accepted {
             Ok((stream, _)) => {
@@ -124,11 +117,11 @@ impl Door {
         };
         let crowded = admitted.crowded;
         let (app, tls) = (self.app.clone(), self.tls.clone());
-        let (stop, grace_over) = (self.ending.stop.clone(), self.grace_over.clone());
+        let (ending, grace_over) = (self.ending.clone(), self.grace_over.clone());
         self.tasks.spawn(async move {
             let connection = Arc::clone(&admitted.connection);
             tokio::select! {
-                () = attend::attend(stream, tls, app, connection, stop) => {}
+                () = attend::attend(stream, tls, app, connection, ending) => {}
                 () = admitted.connection.evicted() => {}
                 () = grace_over.cancelled() => {}
             }
@@ -138,9 +131,14 @@ impl Door {
 
     async fn close(self) {
         self.tasks.close();
+        let grace_over = async {
+            // Who makes way closes idle connections after their time, as ever.
+            let _ = tokio::time::timeout(IDLE_TIME, self.ending.stop.cancelled()).await;
+            tokio::time::sleep(self.grace).await;
+        };
         tokio::select! {
             () = self.tasks.wait() => return,
-            () = tokio::time::sleep(self.grace) => {
+            () = grace_over => {
                 tracing::warn!(
                     "the grace period of {} s is over: connections that are still open are closed",
                     self.grace.as_secs()

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// A connection may idle this long between requests: longer than the 60 s after which common proxies give up theirs, so
 /// that they never send a request into a connection that is just being closed.
-const IDLE_TIME: Duration = Duration::from_secs(75);
+pub(super) const IDLE_TIME: Duration = Duration::from_secs(75);
 /// How long a client may take nothing of what is there for it.
 const STALL_TIME: Duration = Duration::from_secs(30);
 
@@ -150,6 +150,11 @@ impl Connection {
     pub(super) fn is_awaited(&self) -> bool {
         let log = self.log();
         log.open > log.endless
+    }
+
+    /// Whether its requests come beside each other (HTTP/2), as far as is known.
+    pub(super) fn is_multiplexed(&self) -> bool {
+        self.log().multiplexed
     }
 
     /// Why the connection should end now, if it should.
