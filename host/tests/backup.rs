@@ -91,7 +91,18 @@ async fn a_hub_goes_on_from_a_backup_and_its_trail_says_what_is_not_in_it() {
     let lost = call(&hub).await;
     assert_eq!(hub.stop(), Some(0));
     // Each file of the folder is in the backup, or the hub makes it again.
-    let again = ["archive", "archive.lock", "compiled", "ops.db", "ops.db-shm", "ops.db-wal", "vault.lock", "writers"];
+    let again = [
+        "archive",
+        "archive.lock",
+        "compiled",
+        "components",
+        "control",
+        "ops.db",
+        "ops.db-shm",
+        "ops.db-wal",
+        "vault.lock",
+        "writers",
+    ];
     for file in fs::read_dir(hub.data()).expect("a folder") {
         let name = file.expect("a file").file_name().into_string().expect("text");
         assert!(FILES.contains(&&*name) || again.contains(&&*name), "is {name} to be in a backup?");
