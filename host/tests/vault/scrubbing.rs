@@ -142,5 +142,7 @@ pub(super) fn traces_of(secret: &str, hub: &Hub, replies: &[Reply]) -> Vec<Strin
 
 fn files(folder: &Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    // A socket holds nothing.
+    let entries = entries.filter(|path| path.is_dir() || path.is_file());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
